@@ -122,6 +122,10 @@ const (
 	DeclinedInternal AnswerOutcome = 5
 )
 
+// ProofNone is the proof system of this version: there is no proof. Its digest
+// is zero and its size 0.
+const ProofNone = "none"
+
 // Answer is a gateway's reply: digests of its ciphertexts, not the bytes.
 type Answer struct {
 	QueryID     Hash          `cbor:"0,keyasint"`
