@@ -26,14 +26,15 @@ type Gate interface {
 
 // Opener is the only way to a key-switch share. It makes at most one per
 // opening context, stores it before it returns it, and never opens a ciphertext
-// in two contexts. Safe for concurrent use; shares are made one at a time.
+// in two contexts. Safe for concurrent use: slow fetches run side by side,
+// shares are made and stored one at a time.
 type Opener struct {
 	ctx  *Context
-	key  *ServerKey
 	gate Gate
 
 	mu  sync.Mutex
-	log ShareLog // guarded by mu
+	key *ServerKey // guarded by mu, but for its immutable server, epoch and committee
+	log ShareLog   // guarded by mu
 }
 
 // NewOpener returns the Opener of a server key. Gate and log are required.
@@ -65,13 +66,19 @@ func (p *Opener) Share(ctx context.Context, o Opening, to *QuerierPublicKey, nex
 	if err := p.checkOwn(&o, to); err != nil {
 		return nil, fmt.Errorf("share for query %x: %w", o.Query[:8], err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	s, err := p.share(ctx, o, to, next)
 	if err != nil {
 		return nil, fmt.Errorf("share for query %x: %w", o.Query[:8], err)
 	}
 	return s, nil
+}
+
+// Close destroys the server key, after the share that is being made. Call it
+// when the epoch's last query is closed. Stored shares are still returned.
+func (p *Opener) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.key.Destroy()
 }
 
 // checkOwn makes the checks that need neither ledger nor log.
@@ -94,20 +101,11 @@ func (p *Opener) checkOwn(o *Opening, to *QuerierPublicKey) error {
 	return nil
 }
 
-// share runs with p.mu held, so that count and history cannot change between
-// their check and Store.
 func (p *Opener) share(ctx context.Context, o Opening, to *QuerierPublicKey, next func() ([]byte, error)) (*Share, error) {
 	octx := p.ctx.OpeningContext(o)
-	stored, found, err := p.log.Share(octx)
-	if err != nil {
-		return nil, fmt.Errorf("look up stored share: %w", err)
-	}
-	if found {
-		return p.newShare(octx, stored), nil
-	}
 	opened := Opened{Context: octx, Subject: p.ctx.subject(o), Attempt: o.Attempt, Active: o.Active}
-	if err := p.checkHistory(o, opened); err != nil {
-		return nil, err
+	if stored, err := p.recall(o, opened); stored != nil || err != nil {
+		return stored, err
 	}
 	if err := p.gate.Admit(ctx, o.clone(), octx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrGate, err)
@@ -116,14 +114,47 @@ func (p *Opener) share(ctx context.Context, o Opening, to *QuerierPublicKey, nex
 	if err != nil {
 		return nil, err
 	}
+	return p.make(o, opened, sum, to)
+}
+
+// recall returns the stored share of this context, if there is one, and
+// otherwise whether the history allows one.
+func (p *Opener) recall(o Opening, opened Opened) (*Share, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lookUp(o, opened)
+}
+
+// lookUp is recall with p.mu held.
+func (p *Opener) lookUp(o Opening, opened Opened) (*Share, error) {
+	stored, found, err := p.log.Share(opened.Context)
+	if err != nil {
+		return nil, fmt.Errorf("look up stored share: %w", err)
+	}
+	if found {
+		return p.newShare(opened.Context, stored), nil
+	}
+	return nil, p.checkHistory(o, opened)
+}
+
+// make looks again, since another call may have come first while this one
+// fetched, then makes and stores the share. History, count and Store see one
+// state of the log because p.mu is held throughout.
+func (p *Opener) make(o Opening, opened Opened, sum *Sum, to *QuerierPublicKey) (*Share, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if stored, err := p.lookUp(o, opened); stored != nil || err != nil {
+		return stored, err
+	}
 	b, err := p.key.makeShare(o, sum, to)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.log.Store(ShareRecord{Epoch: o.Epoch, Opened: opened, Ciphertexts: o.Ciphertexts, Share: b}); err != nil {
+	r := ShareRecord{Epoch: o.Epoch, Opened: opened, Ciphertexts: o.Ciphertexts, Share: b}
+	if err := p.log.Store(r); err != nil {
 		return nil, fmt.Errorf("store share: %w", err)
 	}
-	return p.newShare(octx, b), nil
+	return p.newShare(opened.Context, b), nil
 }
 
 func (p *Opener) newShare(octx Digest, b []byte) *Share {

@@ -6,7 +6,7 @@ import (
 )
 
 // ServerKey holds the sub-keys of one server for one epoch. It decrypts
-// nothing: its only use is an Opener. Safe for concurrent use until Destroy.
+// nothing: its only use is an Opener, whose Close destroys it.
 type ServerKey struct {
 	hidden
 	ctx    *Context
@@ -59,8 +59,8 @@ func (c *Context) NewServerKey(server int, crs CRS, seeds []*Seed, reveals []*Pu
 	}
 	bySet := make(map[Set]*Seed, len(seeds))
 	for _, s := range seeds {
-		if bySet[s.set] != nil || !s.set.Has(server) {
-			return nil, fmt.Errorf("key of server %d: seed of %v twice or not its own: %w", server, s.set, ErrCommittee)
+		if s == nil || bySet[s.set] != nil || !s.set.Has(server) {
+			return nil, fmt.Errorf("key of server %d: a seed is nil, twice or of a set without it: %w", server, ErrCommittee)
 		}
 		bySet[s.set] = s
 	}

@@ -29,7 +29,9 @@ func (k *ServerKey) makeShare(o Opening, sum *Sum, to *QuerierPublicKey) ([]byte
 		return nil, err
 	}
 	defer m.destroy()
-	h0, h1 := c.switchKey(sigma, sum.c1, to, m)
+	a := c.expandUniform("querier", to.seed[:])
+	c.f.toKey(a)
+	h0, h1 := c.switchKey(sigma, sum.c1, a, to.b, m)
 	b := c.newMessage(KindShare, o.Epoch, polySize(o.K)+polySize(c.params.N))
 	return appendPoly(appendPoly(b, h0, o.K), h1, c.params.N), nil
 }
@@ -59,8 +61,9 @@ func (c *Context) drawMask(k int) (*mask, error) {
 }
 
 // switchKey returns (h0, h1) in coefficients; only the first K of h0 carry
-// smudging and may leave this package. Sigma is in key form, c1 in coefficients.
-func (c *Context) switchKey(sigma, c1 *poly, to *QuerierPublicKey, m *mask) (h0, h1 *poly) {
+// smudging and may leave this package. Sigma and the querier's a are in key
+// form, c1 and the querier's b in coefficients.
+func (c *Context) switchKey(sigma, c1, a, bq *poly, m *mask) (h0, h1 *poly) {
 	x, v, b := c.temp(), c.temp(), c.temp()
 	defer c.release(x, v, b)
 	h0, h1 = c.newPoly(), c.newPoly()
@@ -70,7 +73,7 @@ func (c *Context) switchKey(sigma, c1 *poly, to *QuerierPublicKey, m *mask) (h0,
 	v.setSmall(m.v, c.params.Q)
 	c.f.ntt(v)
 
-	b.copyFrom(to.b)
+	b.copyFrom(bq)
 	c.f.toKey(b)
 	c.f.mul(b, v, h0)
 	c.f.mul(sigma, x, b)
@@ -80,8 +83,6 @@ func (c *Context) switchKey(sigma, c1 *poly, to *QuerierPublicKey, m *mask) (h0,
 		addInto(h0[l][:len(m.esm[l])], m.esm[l], q)
 	}
 
-	a := c.expandUniform("querier", to.seed[:])
-	c.f.toKey(a)
 	c.f.mul(a, v, h1)
 	c.f.invNTT(h1)
 	h1.addSmall(m.e, c.params.Q)

@@ -10,7 +10,7 @@ import (
 // outlives the process: a server that forgets would make a second share with
 // fresh noise, and two of those can be averaged.
 //
-// One Opener at a time uses a log, from one goroutine at a time.
+// One Opener at a time may use a log; it calls from one goroutine at a time.
 type ShareLog interface {
 	// Share returns the share stored under an opening context, if there is one.
 	Share(octx Digest) (share []byte, found bool, err error)
