@@ -3,7 +3,6 @@ package stat
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 )
 
 // MaxEpochs is the longest window: 2^17 epochs, 455 days.
@@ -35,7 +34,7 @@ const maxRate = 10 * 60_000 / MinRR // 3000, in 0.1/min
 //   - W_x <= Σx², because it subtracts something.
 //   - Of H2 nothing better than beats·3000² holds: 1280 beats of 200 ms fit.
 var epochLimits = [numValues]uint64{
-	valuePatients: 1, // a window counts a patient once; see limit
+	valuePatients: 1, // whatever the window: never the component that overflows
 	valueN:        MaxEpochBeats,
 	valueS1:       MaxEpochRR,
 	valueS2:       MaxRR * MaxEpochRR,
@@ -49,15 +48,6 @@ var epochLimits = [numValues]uint64{
 	valueREJ:      MaxEpochRejected,
 	valueWRR:      MaxRR * MaxEpochRR,
 	valueWH:       MaxEpochBeats * maxRate * maxRate,
-}
-
-// limit returns the largest value j of a part with patientEpochs =
-// patients·epochs. The product stays far below 2^64 (2^21·2^34).
-func limit(j int, patients int, patientEpochs uint64) uint64 {
-	if j == valuePatients {
-		return uint64(patients)
-	}
-	return epochLimits[j] * patientEpochs
 }
 
 // CheckFit tells whether the answer to a question with selection sel over a
@@ -122,9 +112,4 @@ func PartSize(epochs int64, sel Selection) int {
 		}
 	}
 	return 0
-}
-
-// bitsOf is the number of bits of the largest value j of a part.
-func bitsOf(j, patients int, epochs int64) int {
-	return bits.Len64(limit(j, patients, uint64(patients)*uint64(epochs)))
 }

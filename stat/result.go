@@ -164,12 +164,13 @@ type Flag struct {
 	Hint      string  `json:"hint"` // always Hint
 }
 
-// SeriesPoint is one hour of a series.
+// SeriesPoint is one hour of a series. An hour that was not answered has null
+// everywhere: not even a count of 0 is known.
 type SeriesPoint struct {
 	From     int64    `json:"from,omitempty"` // Unix seconds, set by Join
 	To       int64    `json:"to,omitempty"`
 	Mean     Quantity `json:"mean"`
 	StdDev   Quantity `json:"stddev"`
-	Beats    Cell     `json:"beats"`
-	Patients Cell     `json:"patients"`
+	Beats    *Cell    `json:"beats"`
+	Patients *Cell    `json:"patients"`
 }

@@ -40,7 +40,9 @@ func (s *Store) Coverage(patient string, from, to int64) (Coverage, error) { ret
 func (s *Store) Patients() ([]string, error) { return nil, nil }
 
 // LastBeat returns the patient's latest beat; ok is false if there is none.
-func (s *Store) LastBeat(patient string) (b ecg.Beat, ok bool, err error) { return ecg.Beat{}, false, nil }
+func (s *Store) LastBeat(patient string) (b ecg.Beat, ok bool, err error) {
+	return ecg.Beat{}, false, nil
+}
 
 // Beats calls f for each beat in [from, to), Unix microseconds, in order.
 func (s *Store) Beats(patient string, from, to int64, f func(ecg.Beat) error) error { return nil }
