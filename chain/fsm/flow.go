@@ -127,14 +127,12 @@ func (s *State) register(index uint64, e record.Envelope, p *record.Query) (appl
 	}
 	q := &Query{
 		ID: e.QueryID(), Leaf: index, Querier: e.Signer, Record: p,
-		Patients: d.patients, Asked: d.asked, Minimum: d.minimum, KeyEpoch: key.Epoch, Servers: s.rules.servers,
+		Patients: d.Patients, Asked: d.Asked, Minimum: d.Minimum, PartSize: d.PartSize, KeyEpoch: key.Epoch, Servers: s.rules.servers,
 		Phase: Open, Ended: map[Phase]uint64{}, Leaves: []uint64{index},
 		Voted:   []map[string]bool{{}, {}, {}},
 		Answers: map[string]*Answer{}, Partials: map[string]*Aggregate{},
 	}
-	if s.d.LastCut != 0 {
-		q.Cuts = []uint64{s.d.LastCut}
-	}
+	s.pinTime(q, 0)
 	return func() bool {
 		key.Reserved++
 		s.d.Queries[q.ID] = q

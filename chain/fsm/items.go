@@ -25,6 +25,9 @@ func (s *State) answer(index uint64, signer string, q *Query, a *record.Answer) 
 		if p.Proof != (record.Hash{}) || p.ProofSize != 0 {
 			return nil, refuse(Unsupported, "ANSWER by %s: part %d has a proof", signer, i)
 		}
+		if len(p.Patients) > q.PartSize {
+			return nil, refuse(Malformed, "ANSWER by %s: part %d sums %d patients, at most %d fit", signer, i, len(p.Patients), q.PartSize)
+		}
 		// A ciphertext that stands in two sums gives away their difference.
 		if old, ok := s.d.Ciphertexts[p.Ciphertext]; ok {
 			return nil, refuse(Malformed, "ANSWER by %s: ciphertext of part %d stands in leaf %d", signer, i, old)
@@ -121,8 +124,8 @@ func (q *Query) judged(v *record.Verdict) (items map[uint64]*Item, must []uint64
 			items[k.Leaf] = &k.Item
 			must = append(must, k.Leaf)
 		}
-		if q.Phase > phase && q.Ended[Switch] == 0 {
-			items = nil
+		if _, judged := q.Ended[Judge3]; q.Phase > phase && !judged {
+			items = nil // ABORTED before JUDGE3
 		}
 	}
 	if q.Phase < phase || len(must) == 0 || items == nil {
@@ -160,6 +163,7 @@ func (s *State) aggregate(index uint64, signer string, q *Query, a *record.Aggre
 			item.Decision = q.Totals[0].Decision // same runs and digests: judged already
 			s.d.Epochs[q.KeyEpoch].Reserved++
 		}
+		s.pinTime(q, 0) // whose turn it is may depend on the time
 		q.Totals = append(q.Totals, item)
 		q.KeySwitches = append(q.KeySwitches, map[string]*KeySwitch{})
 		s.settle(q)

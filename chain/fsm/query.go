@@ -148,6 +148,7 @@ type Query struct {
 	Patients []record.Pseudonym
 	Asked    []string // gateways that own patients of the cohort, sorted
 	Minimum  uint64   // k: participants needed, the larger of the policy's and the query's
+	PartSize int      // patients that one part of an ANSWER may hold
 	KeyEpoch uint64
 	Servers  []string // roster order; index 1 is Servers[0]
 
@@ -156,7 +157,7 @@ type Query struct {
 	T0      uint64            // ledger time of the first CUT after QUERY, Unix ms; if Started
 	Ended   map[Phase]uint64  // ledger time at which each phase ended, Unix ms
 	Leaves  []uint64          // every leaf of this query, ascending, late verdicts included
-	Cuts    []uint64          // the CUT before QUERY, then those that changed Phase or set T0
+	Cuts    []uint64          // those on which this state rests, ascending: they set a time or ended a phase
 	Voted   []map[string]bool // by phase 1, 2, 3: verifiers whose VERDICT is in
 
 	Answers     map[string]*Answer      // by gateway

@@ -130,56 +130,54 @@ func contains(sorted []record.Pseudonym, p record.Pseudonym) bool {
 	return ok
 }
 
-// decision is what the policy makes of a question.
-type decision struct {
-	patients []record.Pseudonym // sorted
-	minimum  uint64
-	asked    []string
+// Plan is what the policy makes of a question.
+type Plan struct {
+	Patients []record.Pseudonym // whom it is about, sorted
+	Asked    []string           // gateways that own at least one of them, sorted
+	Minimum  uint64             // participants it needs
+	PartSize int                // patients that one part of an ANSWER may hold
 }
 
-// Allowed tells which patients a question is about, which gateways would be
-// asked and how many participants it needs, or refuses it with the number of
-// the policy rule. Gateways and servers call it on their own cluster.yaml, so
-// that no quorum of verifiers can widen what they agreed to.
-func Allowed(cluster *config.Cluster, querier string, q *record.Query) (patients []record.Pseudonym, asked []string, minimum uint64, err error) {
-	d, err := newRules(cluster).decide(querier, q)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	return d.patients, d.asked, d.minimum, nil
+// Allowed decides a question by the policy of cluster.yaml alone: a *Refusal
+// names the rule. Gateways and servers call it on their own copy, so that no
+// quorum of verifiers can widen what they agreed to. It does not check
+// signatures, times or keys.
+func Allowed(cluster *config.Cluster, querier string, q *record.Query) (Plan, error) {
+	return newRules(cluster).decide(querier, q)
 }
 
-func (r *rules) decide(querier string, q *record.Query) (decision, error) {
+func (r *rules) decide(querier string, q *record.Query) (Plan, error) {
 	question, err := stat.ParseQuestion(q.Statistic, q.Params)
 	if err != nil {
-		return decision{}, refuse(Malformed, "QUERY: %v", err)
+		return Plan{}, refuse(Malformed, "QUERY: %v", err)
 	}
 	if q.PolicyLeaf != 0 {
-		return decision{}, refuse(Stale, "policy is that of cluster.yaml (leaf 0), not leaf %d", q.PolicyLeaf)
+		return Plan{}, refuse(Stale, "policy is that of cluster.yaml (leaf 0), not leaf %d", q.PolicyLeaf)
 	}
 	g, err := r.grant(querier, question, q)
 	if err != nil {
-		return decision{}, err
+		return Plan{}, err
 	}
-	d := decision{patients: q.Pseudonyms, minimum: max(1, q.MinCohort)}
+	d := Plan{Patients: q.Pseudonyms, Minimum: max(1, q.MinCohort)}
 	if q.Cohort != "" {
-		d.patients = r.cohorts[q.Cohort]
-		d.minimum = max(d.minimum, uint64(max(g.MinCohort, 0)))
+		d.Patients = r.cohorts[q.Cohort]
+		d.Minimum = max(d.Minimum, uint64(max(g.MinCohort, 0)))
 		if q.Purpose == "research" {
-			d.minimum = max(d.minimum, 10)
+			d.Minimum = max(d.Minimum, 10)
 		}
 	}
-	if record.CohortDigest(d.patients) != q.CohortHash {
-		return decision{}, refuse(Stale, "QUERY: cohort digest is not that of the cohort in force")
+	if record.CohortDigest(d.Patients) != q.CohortHash {
+		return Plan{}, refuse(Stale, "QUERY: cohort digest is not that of the cohort in force")
 	}
-	if n := uint64(len(d.patients)); n < d.minimum {
-		return decision{}, policy("P3", "cohort has %d patients, policy requires %d", n, d.minimum)
+	if n := uint64(len(d.Patients)); n < d.Minimum {
+		return Plan{}, policy("P3", "cohort has %d patients, policy requires %d", n, d.Minimum)
 	}
-	d.asked = r.asked(d.patients)
-	if len(d.asked) == 0 {
-		return decision{}, policy("P3", "no gateway holds a patient of the cohort")
+	d.Asked = r.asked(d.Patients)
+	if len(d.Asked) == 0 {
+		return Plan{}, policy("P3", "no gateway holds a patient of the cohort")
 	}
-	return d, r.fits(question, q, d)
+	d.PartSize, err = r.fits(question, q, d)
+	return d, err
 }
 
 // grant finds the first rule of the querier that allows the question, P1 for

@@ -60,7 +60,10 @@ func (s *State) cut(index uint64, c *record.Cut) (apply, error) {
 	slices.Sort(times)
 	now := max(s.d.LedgerMS, times[s.rules.f])
 	return func() bool {
-		s.d.LedgerMS, s.d.LastCut = now, index
+		if now > s.d.LedgerMS {
+			s.d.LedgerMS, s.d.TimeCut = now, index
+		}
+		s.d.LastCut = index
 		return s.tick(index)
 	}, nil
 }
@@ -71,15 +74,25 @@ func (s *State) tick(cut uint64) (changed bool) {
 		phase := q.Phase
 		if !q.Started {
 			q.Started, q.T0 = true, s.d.LedgerMS
-			q.Cuts = append(q.Cuts, cut)
+			s.pinTime(q, cut)
 		}
 		s.advance(q)
 		if q.Phase != phase {
 			changed = true
-			if q.Cuts[len(q.Cuts)-1] != cut {
-				q.Cuts = append(q.Cuts, cut)
-			}
+			s.pinTime(q, cut)
 		}
 	}
 	return changed
+}
+
+// pinTime notes the CUTs on which a step of q rests, so that an excerpt of the
+// ledger with these CUTs alone repeats it: the given one, if any, and the one
+// that says what time it is.
+func (s *State) pinTime(q *Query, cut uint64) {
+	for _, c := range []uint64{s.d.TimeCut, cut} {
+		if c != 0 && !slices.Contains(q.Cuts, c) {
+			q.Cuts = append(q.Cuts, c)
+		}
+	}
+	slices.Sort(q.Cuts)
 }

@@ -18,6 +18,7 @@ type data struct {
 	Origin      string
 	LedgerMS    uint64 // Unix milliseconds
 	LastCut     uint64 // leaf, 0 = none
+	TimeCut     uint64 // leaf of the CUT that set LedgerMS, 0 = GENESIS
 	Idem        map[record.Hash]idemEntry
 	Queries     map[record.Hash]*Query
 	Epochs      map[uint64]*KeyEpoch
