@@ -8,8 +8,10 @@ import (
 	"strings"
 )
 
-// maxSets bounds the number of sub-keys: a proof each, and a 16-bit mask.
-const maxSets = 16
+const (
+	maxSets  = 16 // sub-keys of one committee: a proof each, and a 16-bit mask
+	maxOwned = 4  // sub-keys in one share: more would not fit the circuit of its proof
+)
 
 // Committee says how many servers hold the collective key and how many of them
 // open: any T of N. Servers are numbered 1..N in roster order.
@@ -24,14 +26,16 @@ func DefaultThreshold(n int) int {
 	return n
 }
 
-// Validate refuses committees that need more than 16 sub-keys, and T = 1 of
-// several servers, where each of them alone could read everything.
+// Validate refuses committees that need more than 16 sub-keys, or more than 4
+// in one share, and T = 1 of several servers, where each of them alone could
+// read everything.
 func (c Committee) Validate() error {
 	if c.N < 1 || c.N > maxSets || c.T < 1 || c.T > c.N || c.T == 1 && c.N > 1 {
 		return fmt.Errorf("threshold %d of %d servers: %w", c.T, c.N, ErrCommittee)
 	}
-	if m := binomial(c.N, c.T-1); m > maxSets {
-		return fmt.Errorf("threshold %d of %d servers needs %d sub-keys, at most %d: %w", c.T, c.N, m, maxSets, ErrCommittee)
+	if m := binomial(c.N, c.T-1); m > maxSets || m > maxOwned*c.T {
+		return fmt.Errorf("threshold %d of %d servers needs %d sub-keys, at most %d: %w",
+			c.T, c.N, m, min(maxSets, maxOwned*c.T), ErrCommittee)
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ func (q *query) list(t testing.TB, cts ...[]byte) {
 // public returns the querier's public key as a server gets it.
 func (q *query) public(t testing.TB) *QuerierPublicKey {
 	t.Helper()
-	p, err := q.net.c.ParseQuerierKey(q.o.Epoch, q.key.Public().Bytes())
+	p, err := q.net.c.ParseQuerierKey(q.net.crs.Epoch, q.key.Public().Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
