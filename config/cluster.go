@@ -112,27 +112,43 @@ type Rule struct {
 // ReadCluster reads, decodes and validates cluster.yaml. Its errors of content
 // are Problems, all at once.
 func ReadCluster(path string) (*Cluster, error) {
+	c, _, err := LocateCluster(path)
+	return c, err
+}
+
+// LocateCluster is ReadCluster that also tells where a key stands:
+// "cluster.yaml:7:11", or "" for a key that the file lacks.
+func LocateCluster(path string) (c *Cluster, where func(key string) string, err error) {
 	data, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read cluster file: %w", err)
+		return nil, nil, fmt.Errorf("read cluster file: %w", err)
 	}
-	return ParseCluster(path, data)
+	c, doc, err := parseCluster(path, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, doc.where, nil
 }
 
 // ParseCluster is ReadCluster for bytes already read; file is used in messages
 // only.
 func ParseCluster(file string, data []byte) (*Cluster, error) {
+	c, _, err := parseCluster(file, data)
+	return c, err
+}
+
+func parseCluster(file string, data []byte) (*Cluster, *document, error) {
 	c := new(Cluster)
 	doc, problems := decode(file, data, c)
 	if doc == nil {
-		return nil, problems
+		return nil, nil, problems
 	}
 	*c = c.WithDefaults()
 	if err := doc.with(problems, c.problems()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.Raw, c.Digest = data, sha256.Sum256(data)
-	return c, nil
+	return c, doc, nil
 }
 
 // WithDefaults returns a copy in which absent keys have their defaults.

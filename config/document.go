@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml/token"
@@ -49,6 +51,15 @@ func (d *document) locate(key string) place {
 		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
 	}
 	return d.at[""]
+}
+
+// where names the place of a key of the file, "" for a key that it lacks.
+func (d *document) where(key string) string {
+	at, ok := d.at[key]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", filepath.Base(d.file), at.line, at.col)
 }
 
 // with joins the problems of decoding with those of validation, leaves out

@@ -17,28 +17,30 @@ type Value struct {
 // `config show`. No secret is among them: secrets are files.
 func (n *Node) Values() []Value {
 	var out []Value
-	flatten(reflect.ValueOf(*n), "", &out)
+	flatten(reflect.ValueOf(*n), "", false, &out)
 	return out
 }
 
 // Values lists every value of the cluster file.
 func (c *Cluster) Values() []Value {
 	var out []Value
-	flatten(reflect.ValueOf(*c), "", &out)
+	flatten(reflect.ValueOf(*c), "", false, &out)
 	return out
 }
 
-func flatten(v reflect.Value, path string, out *[]Value) {
+// flatten leaves out zero values unless the key is required: faulty: 0 says
+// something, an absent list does not.
+func flatten(v reflect.Value, path string, required bool, out *[]Value) {
 	switch {
 	case v.Kind() == reflect.Struct && !textual(v.Type()):
 		for _, f := range fieldsOf(v.Type()) {
-			flatten(v.Field(f.index), join(path, f.key), out)
+			flatten(v.Field(f.index), join(path, f.key), f.required, out)
 		}
 	case v.Kind() == reflect.Slice && !textual(v.Type()):
 		for i := range v.Len() {
-			flatten(v.Index(i), fmt.Sprintf("%s[%d]", path, i), out)
+			flatten(v.Index(i), fmt.Sprintf("%s[%d]", path, i), true, out)
 		}
-	case !v.IsZero() || v.Kind() == reflect.Int:
+	case required || !v.IsZero():
 		*out = append(*out, Value{path, textOf(v)})
 	}
 }

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"fmt"
-	"path/filepath"
 	"reflect"
 	"strings"
 )
@@ -109,13 +107,7 @@ func (f *NodeFile) Finish(merged Node, elsewhere func(key string) string) (*Node
 }
 
 // Where says "node.yaml:7:11" for a key that the file has, and "" for others.
-func (f *NodeFile) Where(key string) string {
-	at, ok := f.doc.at[key]
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d:%d", filepath.Base(f.path), at.line, at.col)
-}
+func (f *NodeFile) Where(key string) string { return f.doc.where(key) }
 
 // Key describes one YAML key.
 type Key struct {

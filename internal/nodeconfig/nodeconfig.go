@@ -53,6 +53,15 @@ func Load(flags *pflag.FlagSet, roles ...string) (*Setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	return LoadFile(path, flags, roles...)
+}
+
+// LoadFile is Load for a file named otherwise than by --config.
+func LoadFile(path string, flags *pflag.FlagSet, roles ...string) (*Setup, error) {
+	globals, err := cli.GlobalsFrom(flags)
+	if err != nil {
+		return nil, err
+	}
 	node, origins, err := ReadNode(path, flags)
 	if err != nil {
 		return nil, Explain("read "+path, path, err)
