@@ -98,8 +98,8 @@ func (c *VerifierClient) Consistency(ctx context.Context, from, to uint64) ([][]
 	return hashes, err
 }
 
-// Wait blocks until the verifier's log has at least size leaves and returns
-// how many it has, or until ctx ends. It has no deadline of its own: a dead
+// Wait blocks until the verifier's newest checkpoint covers more than size
+// leaves and returns how many it covers, or until ctx ends. It has no deadline of its own: a dead
 // connection is found by keepalive.
 func (c *VerifierClient) Wait(ctx context.Context, size uint64) (uint64, error) {
 	op := "watch " + c.path

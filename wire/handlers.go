@@ -22,7 +22,8 @@ type LedgerHandler interface {
 	Entries(ctx context.Context, from uint64, max int) ([][]byte, error)
 	Proof(ctx context.Context, index, size uint64) ([][]byte, error)
 	Consistency(ctx context.Context, from, to uint64) ([][]byte, error)
-	// Wait blocks until the log has at least size leaves and returns how many.
+	// Wait blocks until the newest checkpoint covers more than size leaves and
+	// returns how many it covers.
 	Wait(ctx context.Context, size uint64) (uint64, error)
 }
 

@@ -72,9 +72,7 @@ func (s *ledgerService) Watch(r *pb.WatchRequest, stream grpc.ServerStreamingSer
 		if err := stream.Send(&pb.WatchResponse{Size: size}); err != nil {
 			return err
 		}
-		if want = size + 1; want == 0 {
-			return nil
-		}
+		want = size
 	}
 }
 

@@ -68,6 +68,10 @@ func (k *RecordKey) Public() ed25519.PublicKey { return k.key.Public().(ed25519.
 // PublicHex is Public as cluster.yaml writes it.
 func (k *RecordKey) PublicHex() string { return hex.EncodeToString(k.Public()) }
 
+// PrivateKey is the key itself, for the one signer that wants it: the journal
+// of a verifier's checkpoints. Never log, print or store it.
+func (k *RecordKey) PrivateKey() ed25519.PrivateKey { return *k.key }
+
 // KeyID is the first 8 bytes of the SHA-256 of the public key.
 func (k *RecordKey) KeyID() [8]byte {
 	sum := sha256.Sum256(k.Public())

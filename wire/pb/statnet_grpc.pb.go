@@ -48,8 +48,8 @@ type LedgerServiceClient interface {
 	GetEntries(ctx context.Context, in *GetEntriesRequest, opts ...grpc.CallOption) (*GetEntriesResponse, error)
 	GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*GetProofResponse, error)
 	GetConsistency(ctx context.Context, in *GetConsistencyRequest, opts ...grpc.CallOption) (*GetConsistencyResponse, error)
-	// Watch sends the log's size each time it has grown, first when it is at
-	// least the size asked for.
+	// Watch sends the size of the newest checkpoint each time it has grown,
+	// first when it covers more than the size asked for.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
@@ -154,8 +154,8 @@ type LedgerServiceServer interface {
 	GetEntries(context.Context, *GetEntriesRequest) (*GetEntriesResponse, error)
 	GetProof(context.Context, *GetProofRequest) (*GetProofResponse, error)
 	GetConsistency(context.Context, *GetConsistencyRequest) (*GetConsistencyResponse, error)
-	// Watch sends the log's size each time it has grown, first when it is at
-	// least the size asked for.
+	// Watch sends the size of the newest checkpoint each time it has grown,
+	// first when it covers more than the size asked for.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedLedgerServiceServer()
 }
