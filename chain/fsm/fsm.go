@@ -215,6 +215,10 @@ func (s *State) check(index uint64, e record.Envelope) (apply, error) {
 		return s.keygen(index, e.Signer, p)
 	case *record.Query:
 		return s.register(index, e, p)
+	case *record.Verdict:
+		if p.Phase == record.PhaseSetup {
+			return nil, refuse(Unsupported, "VERDICT of phase 0 by %s: this version has nothing to judge there", e.Signer)
+		}
 	}
 	q, ok := s.d.Queries[e.QueryID()]
 	if !ok {
