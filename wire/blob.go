@@ -181,17 +181,24 @@ func (c *VerifierClient) GetBlob(ctx context.Context, digest []byte, max int64) 
 			return err
 		}
 		first, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return NewError(CodeBadAnswer, "stream without data")
+		}
 		if err != nil {
 			return err
 		}
+		var lost error // of the call, not of what it brought
 		data, err = collect(first.GetTotal(), max, first.GetData(), func() ([]byte, error) {
 			r, err := stream.Recv()
+			if err != nil && !errors.Is(err, io.EOF) {
+				lost = err
+			}
 			return r.GetData(), err
 		})
-		if err != nil {
-			return err
+		if lost != nil {
+			return lost
 		}
-		return checkDigest(digest, data)
+		return badAnswer(firstError(err, checkDigest(digest, data)))
 	})
 	if err != nil {
 		return nil, err

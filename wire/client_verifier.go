@@ -34,7 +34,7 @@ func (c *VerifierClient) Checkpoint(ctx context.Context) ([]byte, error) {
 			return err
 		}
 		note = r.GetNote()
-		return atMost("note", note, MaxNote)
+		return badAnswer(atMost("note", note, MaxNote))
 	})
 	return note, err
 }
@@ -48,7 +48,7 @@ func (c *VerifierClient) Ticket(ctx context.Context, queryID []byte) ([]byte, er
 			return err
 		}
 		ticket = r.GetTicket()
-		return atMost("ticket", ticket, MaxTicket)
+		return badAnswer(atMost("ticket", ticket, MaxTicket))
 	})
 	return ticket, err
 }
@@ -65,7 +65,7 @@ func (c *VerifierClient) Entries(ctx context.Context, from uint64, max int) ([][
 			return err
 		}
 		leaves = r.GetLeaves()
-		return listAtMost("leaf", leaves, max, MaxLeaf)
+		return badAnswer(listAtMost("leaf", leaves, max, MaxLeaf))
 	})
 	return leaves, err
 }
@@ -79,7 +79,7 @@ func (c *VerifierClient) Proof(ctx context.Context, index, size uint64) ([][]byt
 			return err
 		}
 		hashes = r.GetHashes()
-		return listAtMost("hash", hashes, maxHashes, digestSize)
+		return badAnswer(listAtMost("hash", hashes, maxHashes, digestSize))
 	})
 	return hashes, err
 }
@@ -93,7 +93,7 @@ func (c *VerifierClient) Consistency(ctx context.Context, from, to uint64) ([][]
 			return err
 		}
 		hashes = r.GetHashes()
-		return listAtMost("hash", hashes, maxHashes, digestSize)
+		return badAnswer(listAtMost("hash", hashes, maxHashes, digestSize))
 	})
 	return hashes, err
 }
@@ -151,7 +151,7 @@ func (c *VerifierClient) ClaimTime(ctx context.Context, previousCut uint64) ([]b
 			return err
 		}
 		claim = r.GetClaim()
-		return atMost("claim", claim, MaxClaim)
+		return badAnswer(atMost("claim", claim, MaxClaim))
 	})
 	return claim, err
 }

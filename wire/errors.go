@@ -33,6 +33,7 @@ const (
 	CodeDeadline      = "deadline"    // outcome unknown, likewise
 	CodeInterrupted   = "interrupted"
 	CodeInternal      = "internal"
+	CodeBadAnswer     = "bad_answer" // found here: the peer's answer broke a limit or its digest
 )
 
 // grpcCodes is the stable mapping; a code that is not listed is Internal.
@@ -55,6 +56,7 @@ var grpcCodes = map[string]codes.Code{
 	CodeDeadline:      codes.DeadlineExceeded,
 	CodeInterrupted:   codes.Canceled,
 	CodeInternal:      codes.Internal,
+	CodeBadAnswer:     codes.DataLoss,
 }
 
 // errorDomain marks an ErrorInfo as one of ours.

@@ -38,6 +38,15 @@ func listAtMost(what string, list [][]byte, count, max int) error {
 	return nil
 }
 
+// badAnswer marks what is wrong with a peer's answer, so that nobody takes it
+// for the peer's refusal of our request.
+func badAnswer(err error) error {
+	if err == nil {
+		return nil
+	}
+	return NewError(CodeBadAnswer, "%v", err)
+}
+
 // firstError returns the first error of a list, so that a request's checks read as one.
 func firstError(errs ...error) error {
 	for _, err := range errs {
@@ -78,10 +87,10 @@ const maxStatusItems = 4096
 // terminal, and the node that wrote it may be hostile.
 func statusFromPB(path string, r *pb.StatusServiceGetResponse) (NodeStatus, error) {
 	if r.GetPath() != path {
-		return NodeStatus{}, NewError(CodeMalformed, "status is about another node")
+		return NodeStatus{}, NewError(CodeBadAnswer, "status is about another node")
 	}
 	if len(r.GetAttached()) > maxStatusItems || len(r.GetDetail()) > maxStatusItems || len(r.GetRoot()) > digestSize {
-		return NodeStatus{}, NewError(CodeTooLarge, "status has too many items")
+		return NodeStatus{}, NewError(CodeBadAnswer, "status has too many items")
 	}
 	s := NodeStatus{
 		Path: path, Role: roleOf(path), Version: cleanText(r.GetVersion()), Health: cleanText(r.GetHealth()),
