@@ -1,80 +1,186 @@
 package store
 
 import (
-	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
 	"time"
 
-	"statnet/ecg"
-	"statnet/stat"
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
-// Store is an open store. Any number of goroutines may use it.
-type Store struct{}
+// formatVersion changes with the layout of rows; see layout.go.
+const formatVersion = 1
 
-// Open opens or creates the store at path (mode 0600).
-func Open(path string, opt Options) (*Store, error) { return &Store{}, nil }
+const defaultLockTimeout = 2 * time.Second
+
+// Store is an open store. Any number of goroutines may use it: bbolt runs one
+// writing transaction at a time, and readers see the last committed state.
+type Store struct {
+	db   *bolt.DB
+	path string
+}
+
+// Open opens or creates the store at path (mode 0600). It fails with ErrLocked
+// when another process has it open, ErrDamaged when the file is not a whole
+// store, ErrFormat and ErrCluster when it is not this store.
+//
+// It does not read every row: see Check.
+func Open(path string, opt Options) (s *Store, err error) {
+	if opt.LockTimeout <= 0 {
+		opt.LockTimeout = defaultLockTimeout
+	}
+	s = &Store{path: path}
+	defer s.guard(&err)
+	_, statErr := os.Stat(path)
+	isNew := errors.Is(statErr, os.ErrNotExist)
+	// bbolt's default is to sync every commit: a transaction that Append has
+	// returned from survives a power cut.
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: opt.LockTimeout, ReadOnly: opt.ReadOnly, FreelistType: bolt.FreelistMapType})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fmt.Errorf("open store %s: waited %v: %w; stop the other gateway or choose another data_dir", path, opt.LockTimeout, ErrLocked)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("open store %s: %w: %w", path, ErrDamaged, err)
+	case err != nil:
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s.db = db
+	if err = s.prepare(opt, isNew); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// prepare creates the buckets of a new store and checks those of an old one.
+func (s *Store) prepare(opt Options, isNew bool) error {
+	if opt.ReadOnly {
+		return s.view(func(tx *bolt.Tx) error { return s.checkMeta(tx, opt.Cluster) })
+	}
+	err := s.update(func(tx *bolt.Tx) error {
+		if tx.Bucket(bucketMeta) != nil {
+			return s.checkMeta(tx, opt.Cluster)
+		}
+		for _, name := range [][]byte{bucketMeta, bucketPatients, bucketAnswers, bucketBudget} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		meta := tx.Bucket(bucketMeta)
+		version := binary.BigEndian.AppendUint32(nil, formatVersion)
+		return errors.Join(meta.Put(keyFormat, version), meta.Put(keyCluster, []byte(opt.Cluster)))
+	})
+	if err != nil || !isNew {
+		return err
+	}
+	// The file's name must survive a power cut as well as its bytes.
+	dir, err := os.Open(filepath.Dir(s.path))
+	if err != nil {
+		return fmt.Errorf("sync directory of store %s: %w", s.path, err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("sync directory of store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Store) checkMeta(tx *bolt.Tx, cluster string) error {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil || tx.Bucket(bucketPatients) == nil || tx.Bucket(bucketAnswers) == nil || tx.Bucket(bucketBudget) == nil {
+		return fmt.Errorf("open store %s: buckets are missing: %w", s.path, ErrDamaged)
+	}
+	v := meta.Get(keyFormat)
+	if len(v) != 4 || binary.BigEndian.Uint32(v) != formatVersion {
+		return fmt.Errorf("open store %s: format %x, this program reads %d: %w", s.path, v, formatVersion, ErrFormat)
+	}
+	if have := string(meta.Get(keyCluster)); cluster != "" && have != cluster {
+		return fmt.Errorf("open store %s: of cluster %q, not %q: %w", s.path, have, cluster, ErrCluster)
+	}
+	return nil
+}
 
 // Close waits for running transactions and releases the file.
-func (s *Store) Close() error { return nil }
-
-// Append stores a batch in one transaction and closes the epochs that its
-// watermarks have passed. Repeating a batch changes nothing.
-func (s *Store) Append(b Batch) (Report, error) { return Report{}, nil }
-
-// CloseEpochs closes every epoch of the patient below upTo.
-func (s *Store) CloseEpochs(patient string, upTo int64) error { return nil }
-
-// ClosedThrough returns the patient's first epoch that is not closed: all below
-// it are. It is 0 if none is.
-func (s *Store) ClosedThrough(patient string) (int64, error) { return 0, nil }
-
-// Window returns the totals of the epochs [from, to).
-func (s *Store) Window(patient string, from, to int64) (stat.Totals, error) {
-	return stat.Totals{}, nil
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close store %s: %w", s.path, err)
+	}
+	return nil
 }
 
-// Coverage returns the data quality of the epochs [from, to).
-func (s *Store) Coverage(patient string, from, to int64) (Coverage, error) { return Coverage{}, nil }
-
-// Patients lists the patients in order.
-func (s *Store) Patients() ([]string, error) { return nil, nil }
-
-// LastBeat returns the patient's latest beat; ok is false if there is none.
-func (s *Store) LastBeat(patient string) (b ecg.Beat, ok bool, err error) {
-	return ecg.Beat{}, false, nil
+func (s *Store) view(f func(*bolt.Tx) error) (err error) {
+	defer s.guard(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return s.db.View(f)
 }
 
-// Beats calls f for each beat in [from, to), Unix microseconds, in order.
-func (s *Store) Beats(patient string, from, to int64, f func(ecg.Beat) error) error { return nil }
+func (s *Store) update(f func(*bolt.Tx) error) (err error) {
+	defer s.guard(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return s.db.Update(f)
+}
 
-// State returns the source state committed with the patient's latest batch.
-func (s *Store) State(patient string) ([]byte, error) { return nil, nil }
+// guard turns a panic into ErrDamaged. bbolt trusts its pages: overwritten ones
+// fail its assertions, and a truncated file faults in the memory map. bbolt has
+// rolled the transaction back by the time we are here.
+func (s *Store) guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("read store %s: %v: %w", s.path, r, ErrDamaged)
+	}
+}
 
-// SaveAnswer stores the answer and spends its budget in one transaction. It
-// must return before the answer is sent.
-func (s *Store) SaveAnswer(id [32]byte, a Answer) error { return nil }
+// Check reads every row and every page, and reports all damage it finds. It
+// takes about a second for three million beats.
+func (s *Store) Check() error {
+	return s.view(func(tx *bolt.Tx) error {
+		var errs []error
+		for err := range tx.Check() {
+			if len(errs) < 20 {
+				errs = append(errs, fmt.Errorf("check store %s: %w: %w", s.path, ErrDamaged, err))
+			}
+		}
+		if len(errs) > 0 {
+			return errors.Join(errs...) // the rows of broken pages are not worth reading
+		}
+		return s.checkRows(tx)
+	})
+}
 
-// Answer returns the stored answer to the question.
-func (s *Store) Answer(id [32]byte) (Answer, bool, error) { return Answer{}, false, nil }
-
-// Refund gives the budget of an answer back, once; the answer stays.
-func (s *Store) Refund(id [32]byte) error { return nil }
-
-// Spent returns the budget the patient has spent.
-func (s *Store) Spent(patient string) (uint64, error) { return 0, nil }
-
-// Buffer holds batches in memory and flushes them once an interval. Any
-// goroutine may Add; one runs Run.
-type Buffer struct{}
-
-// NewBuffer returns a buffer that flushes into s.
-func NewBuffer(s *Store, every time.Duration) *Buffer { return &Buffer{} }
-
-// Add takes a batch. When the buffer is full it flushes first.
-func (b *Buffer) Add(batch Batch) error { return nil }
-
-// Flush stores what the buffer holds, now.
-func (b *Buffer) Flush() (Report, error) { return Report{}, nil }
-
-// Run flushes every interval until ctx is cancelled, then once more.
-func (b *Buffer) Run(ctx context.Context) error { return nil }
+func (s *Store) checkRows(tx *bolt.Tx) error {
+	var errs []error
+	note := func(err error) {
+		if err != nil && len(errs) < 20 {
+			errs = append(errs, err)
+		}
+	}
+	err := tx.Bucket(bucketPatients).ForEachBucket(func(id []byte) error {
+		p := s.patient(tx, string(id))
+		for _, kind := range rowKinds {
+			if b := p.b.Bucket(kind); b != nil {
+				note(b.ForEach(func(k, v []byte) error {
+					_, err := p.open(kind, k, v)
+					note(err)
+					return nil
+				}))
+			}
+		}
+		for _, k := range [][]byte{keyState, keyClosed, keyLate} {
+			_, err := p.get(k)
+			note(err)
+		}
+		return nil
+	})
+	note(err)
+	for _, name := range [][]byte{bucketAnswers, bucketBudget} {
+		note(tx.Bucket(name).ForEach(func(k, v []byte) error {
+			_, err := s.open(name, k, v)
+			note(err)
+			return nil
+		}))
+	}
+	return errors.Join(errs...)
+}
