@@ -20,9 +20,9 @@ func ValidID(s string) bool { return idForm.MatchString(s) }
 // 100 characters.
 func ValidName(s string) bool { return len(s) <= 100 && nameForm.MatchString(s) }
 
-func checkID(ps *Problems, key, id string) {
+func checkID(ps *Problems, key, id, example string) {
 	if id != "" && !ValidID(id) {
-		ps.add(key, "gw-1", "%q must be 1 to 63 of a-z 0-9 and '-', and begin with a letter or digit", id)
+		ps.add(key, example, "%q must be 1 to 63 of a-z 0-9 and '-', and begin with a letter or digit", id)
 	}
 }
 
@@ -58,7 +58,7 @@ func checkBytes32(ps *Problems, key string, h Hex) { checkLength(ps, key, h, 32)
 
 func checkLength(ps *Problems, key string, h Hex, want int) {
 	if len(h) != 0 && len(h) != want {
-		ps.add(key, fmt.Sprintf("%d hexadecimal digits", 2*want), "%d hexadecimal digits, not %d", 2*len(h), 2*want)
+		ps.add(key, "", "%d hexadecimal digits, not %d", 2*len(h), 2*want)
 	}
 }
 

@@ -29,14 +29,14 @@ type Cluster struct {
 	Params    Hex        `yaml:"params" required:"true" example:"057929a0c0e338b2740b72688e0a571e7b1cdfc08d88b0fada9ac40f52b034e8" doc:"identifier of the encryption's parameter set, 32 bytes"`
 	Roots     []Hex      `yaml:"roots" required:"true" example:"[<64 hexadecimal digits>]" doc:"SHA-256 of the DER bytes of each root certificate that this cluster trusts"`
 	Ledger    Ledger     `yaml:"ledger" required:"true" example:"{fault_model: byzantine, faulty: 1, quorum: 3}" doc:"what the verifiers promise"`
-	Opening   Opening    `yaml:"opening" doc:"how many servers open a result"`
+	Opening   Opening    `yaml:"opening" example:"{threshold: 2}" doc:"how many servers open a result"`
 	Verifiers []Verifier `yaml:"verifiers" required:"true" example:"[{id: v1, address: v1.example.org:7100, raft: v1.example.org:7200, record_key: <64 hex>, cosign_key: <64 hex>, instance: <32 hex>}]" doc:"nodes that check every step and keep the ledger"`
 	Servers   []Server   `yaml:"servers" required:"true" example:"[{id: s1, address: s1.example.org:7000, record_key: <64 hex>}]" doc:"nodes that hold the collective key; the first one coordinates"`
 	Gateways  []Gateway  `yaml:"gateways" required:"true" example:"[{id: gw-1, server: s1, record_key: <64 hex>, patients: [p-0001]}]" doc:"nodes that hold the patients' beats"`
 	Queriers  []Querier  `yaml:"queriers" required:"true" example:"[{id: dr-a, record_key: <64 hex>}]" doc:"who may ask; what they may ask is in policy"`
 	Operators []Operator `yaml:"operators" required:"true" example:"[{id: op-1, record_key: <64 hex>}]" doc:"who may change the roster; the first one signed the ledger's first record"`
-	Cohorts   []Cohort   `yaml:"cohorts" doc:"named groups of patients"`
-	Policy    []Rule     `yaml:"policy" doc:"who may ask what about whom; what is not listed is refused"`
+	Cohorts   []Cohort   `yaml:"cohorts" example:"[{id: ward-a, patients: [p-0001, p-0002]}]" doc:"named groups of patients"`
+	Policy    []Rule     `yaml:"policy" example:"[{querier: dr-a, statistics: [mean], signals: [rr], cohorts: [ward-a], min_cohort: 3, purpose: clinical}]" doc:"who may ask what about whom; what is not listed is refused"`
 
 	Raw    []byte   `yaml:"-"` // the file as read
 	Digest [32]byte `yaml:"-"` // SHA-256 of Raw

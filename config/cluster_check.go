@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // problems is Validate without the error interface.
@@ -55,14 +56,14 @@ func (c *Cluster) checkNodes(ps *Problems) {
 		if ids[list] == nil {
 			ids[list] = unique{}
 		}
-		checkID(ps, at+".id", id)
+		checkID(ps, at+".id", id, "id: gw-1")
 		ids[list].claim(ps, at+".id", id, "id")
 		checkBytes32(ps, at+".record_key", record)
 		keys.claim(ps, at+".record_key", record.String(), "key")
 		return at
 	}
 	address := func(key, value string) {
-		checkAddress(ps, key, value, "v1.example.org:7100", false)
+		checkAddress(ps, key, value, key[strings.LastIndex(key, ".")+1:]+": v1.example.org:7100", false)
 		addresses.claim(ps, key, value, "address")
 	}
 	for i, v := range c.Verifiers {
@@ -105,7 +106,7 @@ func (c *Cluster) checkPatients(ps *Problems) {
 		}
 		for j, p := range g.Patients {
 			at := fmt.Sprintf("%s[%d]", key, j)
-			checkID(ps, at, p)
+			checkID(ps, at, p, "p-0001")
 			seen.claim(ps, at, p, "patient")
 		}
 	}
@@ -115,7 +116,7 @@ func (c *Cluster) checkCohorts(ps *Problems) {
 	ids := unique{}
 	for i, h := range c.Cohorts {
 		at := fmt.Sprintf("cohorts[%d]", i)
-		checkID(ps, at+".id", h.ID)
+		checkID(ps, at+".id", h.ID, "id: ward-a")
 		ids.claim(ps, at+".id", h.ID, "id")
 		c.checkKnown(ps, at+".patients", h.Patients)
 	}

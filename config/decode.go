@@ -40,9 +40,9 @@ func decode(file string, data []byte, into any) (*document, Problems) {
 	doc.at[""] = place{1, 1}
 	v := reflect.ValueOf(into).Elem()
 	if mapping, ok := d.mapping(body); ok {
-		d.structure(mapping, placeOf(body.GetToken()), v, "")
+		d.structure(mapping, placeOf(tokenOf(body)), v, "")
 	} else {
-		d.fail("", placeOf(tokenOf(body)), "", "the file must be a mapping of keys, not %s", kindOf(body))
+		d.fail("", placeOf(tokenOf(body)), "version: 1", "%s", mismatch(body, "a mapping of keys"))
 	}
 	d.problems.sort()
 	return doc, d.problems
@@ -202,7 +202,7 @@ func (d *decoder) value(n ast.Node, keyAt place, v reflect.Value, path string, f
 			return
 		}
 	}
-	d.fail(path, at, f.sample(), "%s, not %s", kindOf(n), want(v.Type()))
+	d.fail(path, at, f.sample(), "%s", mismatch(n, want(v.Type())))
 }
 
 func (d *decoder) list(seq *ast.SequenceNode, at place, v reflect.Value, path string, f field) {

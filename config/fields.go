@@ -120,11 +120,14 @@ func checkWord(v reflect.Value, key string, f field, ps *Problems) {
 		ps.add(key, f.sample(), "%s is not %s", word, f.enum[0])
 		return
 	}
-	hint := ""
+	hint, example := "", f.sample()
 	if near := nearest(word, f.enum); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
+		if v.Kind() == reflect.String && !strings.HasSuffix(key, "]") {
+			example = f.key + ": " + near
+		}
 	}
-	ps.add(key, f.sample(), "%q is not one of %s%s", word, strings.Join(f.enum, ", "), hint)
+	ps.add(key, example, "%q is not one of %s%s", word, strings.Join(f.enum, ", "), hint)
 }
 
 // nearest finds the word at an edit distance of at most 2, or "".

@@ -17,8 +17,8 @@ type Node struct {
 	DataDir       string   `yaml:"data_dir" default:"data" example:"/var/lib/statnet" doc:"directory that the process owns and writes"`
 	Listen        string   `yaml:"listen" example:"0.0.0.0:7000" doc:"host:port that a server or verifier serves its API on"`
 	RaftListen    string   `yaml:"raft_listen" example:"0.0.0.0:7200" doc:"host:port that a verifier serves the other verifiers on"`
-	Log           Log      `yaml:"log" doc:"what is logged, to standard error"`
-	Keys          Keys     `yaml:"keys" doc:"paths of certificates and secret keys; the keys themselves are never in this file"`
+	Log           Log      `yaml:"log" example:"{level: info, format: text}" doc:"what is logged, to standard error"`
+	Keys          Keys     `yaml:"keys" example:"{record_key_file: record.key}" doc:"paths of certificates and secret keys; the keys themselves are never in this file"`
 	FlushInterval Duration `yaml:"flush_interval" default:"1m" example:"1m" doc:"gateway: how often beats are written to disk, one transaction each, 1s to 5m; a power cut loses at most this much"`
 	Patches       []Patch  `yaml:"patches" example:"[{id: patch-1, patient: p-0001, source: {kind: synth, history: 1h, live: true}}]" doc:"gateway: where its patients' heartbeats come from"`
 

@@ -11,7 +11,7 @@ import (
 func (n *Node) problems() Problems {
 	var ps Problems
 	checkTags(reflect.ValueOf(*n), "", &ps)
-	checkID(&ps, "id", n.ID)
+	checkID(&ps, "id", n.ID, "id: gw-1")
 	n.checkListeners(&ps)
 	n.checkPatches(&ps)
 	if n.FlushInterval < Duration(time.Second) || n.FlushInterval > Duration(5*time.Minute) {
@@ -52,9 +52,9 @@ func (n *Node) checkPatches(ps *Problems) {
 	ids := unique{}
 	for i, p := range n.Patches {
 		at := fmt.Sprintf("patches[%d]", i)
-		checkID(ps, at+".id", p.ID)
+		checkID(ps, at+".id", p.ID, "id: patch-1")
 		ids.claim(ps, at+".id", p.ID, "id")
-		checkID(ps, at+".patient", p.Patient)
+		checkID(ps, at+".patient", p.Patient, "patient: p-0001")
 		p.Source.check(ps, at+".source")
 	}
 }

@@ -56,32 +56,34 @@ func isInt(k reflect.Kind) bool {
 	return k == reflect.Int || k == reflect.Int64 || k == reflect.Uint64
 }
 
-// kindOf names what a node is, with its text where that helps.
-func kindOf(n ast.Node) string {
+// mismatch says what a node is and what should stand there instead.
+func mismatch(n ast.Node, want string) string {
+	is := ""
 	switch n := n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "is a mapping"
-	case *ast.SequenceNode:
-		return "is a list"
 	case *ast.NullNode:
-		return "has no value"
-	case *ast.StringNode:
-		return fmt.Sprintf("%q is text", n.Value)
-	case *ast.LiteralNode:
-		return "is a block of text"
-	case *ast.IntegerNode:
-		return n.Token.Value + " is a number"
-	case *ast.FloatNode:
-		return n.Token.Value + " is a number with a fraction"
-	case *ast.BoolNode:
-		return n.Token.Value + " is a truth value"
+		return "has no value; expected is " + want
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
-		return "is an anchor or alias, which are not allowed"
+		return "anchors and aliases are not allowed; write the value out"
 	case *ast.TagNode:
-		return "has a YAML tag, which is not allowed"
+		return "YAML tags are not allowed; write the value alone"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		is = "is a mapping"
+	case *ast.SequenceNode:
+		is = "is a list"
+	case *ast.StringNode:
+		is = fmt.Sprintf("%q is text", n.Value)
+	case *ast.LiteralNode:
+		is = "is a block of text"
+	case *ast.IntegerNode:
+		is = n.Token.Value + " is a number"
+	case *ast.FloatNode:
+		is = n.Token.Value + " is a number with a fraction"
+	case *ast.BoolNode:
+		is = n.Token.Value + " is a truth value"
 	default:
-		return fmt.Sprintf("is a YAML %s", strings.ToLower(n.Type().String()))
+		is = fmt.Sprintf("is a YAML %s", strings.ToLower(n.Type().String()))
 	}
+	return is + ", not " + want
 }
 
 func indexOf(fields []field, key string) int {

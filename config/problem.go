@@ -89,8 +89,12 @@ func (ps Problems) touches(key string) bool {
 	})
 }
 
-// within reports whether key is outer or lies inside it.
+// within reports whether key is outer or lies inside it. Everything lies inside
+// "", the whole file.
 func within(key, outer string) bool {
+	if outer == "" {
+		return true
+	}
 	rest, ok := strings.CutPrefix(key, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }

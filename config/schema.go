@@ -24,7 +24,6 @@ type schema struct {
 	Pattern     string             `json:"pattern,omitempty"`
 	Format      string             `json:"format,omitempty"`
 	Default     any                `json:"default,omitempty"`
-	Examples    []string           `json:"examples,omitempty"`
 	Properties  map[string]*schema `json:"properties,omitempty"`
 	Required    []string           `json:"required,omitempty"`
 	Closed      *bool              `json:"additionalProperties,omitempty"`
