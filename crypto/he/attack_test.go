@@ -100,7 +100,7 @@ func openedPhase(t testing.TB, q *query, shares []Share) *poly {
 	t.Helper()
 	c := q.net.c
 	x, h0, h1, sum := c.newPoly(), c.newPoly(), c.newPoly(), c.newPoly()
-	p, err := c.parsePrefix(q.o.Epoch, q.o.K, q.o.C0, q.prefix)
+	p, err := c.parseC0(q.o.K, q.o.C0, q.prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestMixedActiveSets(t *testing.T) {
 	if _, err := first.key.Open(net.crs.Committee, second.o, second.prefix, mixed); !errors.Is(err, ErrDigest) {
 		t.Errorf("mixed shares: error %v, want %v", err, ErrDigest)
 	}
-	x, err := c.parsePrefix(1, 64, second.o.C0, second.prefix)
+	x, err := c.parseC0(64, second.o.C0, second.prefix)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,7 @@ import (
 	"fmt"
 )
 
-const (
-	wordMask = 1<<wordBits - 1
-	slack    = 8 // bytes that unpackLimb may read past its limb
-)
+const wordMask = 1<<wordBits - 1
 
 // limbSize is the number of bytes of k residues of 53 bits.
 func limbSize(k int) int { return (wordBits*k + 7) / 8 }
@@ -64,28 +61,38 @@ func (c *Context) parsePoly(b []byte, p *poly, k int) error {
 	return nil
 }
 
-// unpackLimb decodes len(dst) residues and returns the position of the first
-// one that is q or more, or -1.
+// unpackLimb decodes len(dst) residues and returns the position of one that is
+// q or more, or -1.
 func unpackLimb(b []byte, dst []uint64, q uint64) int {
-	// A residue spans at most 60 bits from the byte it starts in, so an
-	// 8-byte load is enough; the last few would read past the limb.
-	fast := max(0, (len(b)-slack)*8/wordBits)
-	fast = min(fast, len(dst))
-	for i := range dst[:fast] {
-		bit := wordBits * i
-		dst[i] = binary.LittleEndian.Uint64(b[bit/8:]) >> (bit % 8) & wordMask
+	bad := -1
+	i := 0
+	// Eight residues are 53 whole bytes. One starts at most 7 bits into its
+	// byte, so it ends within 8 bytes; the last one is taken from bytes 45..52.
+	for ; i+8 <= len(dst); i += 8 {
+		s, d := b[:53:53], dst[i:i+8:i+8]
+		d[0] = binary.LittleEndian.Uint64(s[0:8]) & wordMask
+		d[1] = binary.LittleEndian.Uint64(s[6:14]) >> 5 & wordMask
+		d[2] = binary.LittleEndian.Uint64(s[13:21]) >> 2 & wordMask
+		d[3] = binary.LittleEndian.Uint64(s[19:27]) >> 7 & wordMask
+		d[4] = binary.LittleEndian.Uint64(s[26:34]) >> 4 & wordMask
+		d[5] = binary.LittleEndian.Uint64(s[33:41]) >> 1 & wordMask
+		d[6] = binary.LittleEndian.Uint64(s[39:47]) >> 6 & wordMask
+		d[7] = binary.LittleEndian.Uint64(s[45:53]) >> 11 & wordMask
+		for j, x := range d {
+			if x >= q {
+				bad = i + j
+			}
+		}
+		b = b[53:]
 	}
-	var tail [2 * slack]byte
-	for i := fast; i < len(dst); i++ {
-		bit := wordBits * i
-		clear(tail[:])
-		copy(tail[:], b[bit/8:])
-		dst[i] = binary.LittleEndian.Uint64(tail[:]) >> (bit % 8) & wordMask
-	}
-	for i, x := range dst {
-		if x >= q {
-			return i
+	var tail [64]byte // at most 7 residues: 47 bytes, and room to load 8 at a time
+	copy(tail[:], b)
+	for j := range dst[i:] {
+		bit := wordBits * j
+		dst[i+j] = binary.LittleEndian.Uint64(tail[bit/8:]) >> (bit % 8) & wordMask
+		if dst[i+j] >= q {
+			bad = i + j
 		}
 	}
-	return -1
+	return bad
 }

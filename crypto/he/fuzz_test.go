@@ -55,7 +55,6 @@ func FuzzParseContribution(f *testing.F) { fuzzParser(f, "contribution") }
 func FuzzParseSeed(f *testing.F)         { fuzzParser(f, "seed") }
 func FuzzParsePublicKey(f *testing.F)    { fuzzParser(f, "public key") }
 func FuzzParseCiphertext(f *testing.F)   { fuzzParser(f, "ciphertext") }
-func FuzzParsePrefix(f *testing.F)       { fuzzParser(f, "prefix") }
 func FuzzParseShare(f *testing.F)        { fuzzParser(f, "share") }
 func FuzzParseQuerierKey(f *testing.F)   { fuzzParser(f, "querier key") }
 func FuzzParseDealerFile(f *testing.F)   { fuzzParser(f, "dealer file") }

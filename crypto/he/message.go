@@ -16,7 +16,7 @@ const (
 	KindSeed         Kind = 2 // sub-key seed: encrypted channel or 0600 file only
 	KindPublicKey    Kind = 3 // collective key: crs, Poly(N) b
 	KindCiphertext   Kind = 4 // Poly(N) c0, Poly(N) c1
-	KindPrefix       Kind = 5 // Poly(K) c0 of a sum
+	KindPrefix       Kind = 5 // Poly(K) c0 of a sum; bare, without header: see Sum.C0
 	KindShare        Kind = 6 // key-switch share: Poly(K) h0, Poly(N) h1
 	KindQuerierKey   Kind = 7 // querier's public key: seed, Poly(N) b
 
@@ -41,10 +41,8 @@ func (c *Context) bodySize(kind Kind, k int) (int, error) {
 		return setFieldSize + 32, nil
 	case KindCiphertext:
 		return 2 * full, nil
-	case KindPrefix:
-		return polySize(k), c.checkK(k)
 	case KindShare:
-		return polySize(k) + full, c.checkK(k)
+		return polySize(k) + full, nil
 	case kindDealer:
 		return setFieldSize + 64, nil
 	case kindQuerierSecret:
@@ -57,8 +55,13 @@ func (c *Context) bodySize(kind Kind, k int) (int, error) {
 // KindPrefix and KindShare; readers limit what they accept to this length
 // before they allocate anything.
 func (c *Context) Size(kind Kind, k int) (int, error) {
-	if k > c.params.N {
-		return 0, kError(k, c.params.N)
+	if kind == KindPrefix || kind == KindShare {
+		if err := c.checkK(k); err != nil {
+			return 0, err
+		}
+	}
+	if kind == KindPrefix {
+		return polySize(k), nil
 	}
 	n, err := c.bodySize(kind, k)
 	if err != nil {

@@ -166,7 +166,7 @@ func (q *query) list(t testing.TB, cts ...[]byte) {
 		q.o.Ciphertexts = append(q.o.Ciphertexts, DigestOf(b))
 	}
 	q.o.C0, q.o.C1 = sum.Hashes()
-	q.prefix = sum.Prefix()
+	q.prefix = sum.C0()
 }
 
 // public returns the querier's public key as a server gets it.

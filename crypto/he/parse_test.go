@@ -69,16 +69,6 @@ func parsers(t testing.TB, c *Context, k int) []parser {
 			}
 			return ct.Bytes(), nil
 		}},
-		{"prefix", q.prefix, []int{k}, func(e uint64, b []byte) ([]byte, error) {
-			if len(b) < headerSize {
-				b = append(bytes.Clone(b), make([]byte, headerSize)...)[:len(b):headerSize]
-			}
-			p, err := c.parsePrefix(e, k, DigestOf(b[min(len(b), headerSize):]), b)
-			if err != nil {
-				return nil, err
-			}
-			return appendPoly(c.newMessage(KindPrefix, e, 0), p, k), nil
-		}},
 		{"share", share.Data, []int{k, n}, func(e uint64, b []byte) ([]byte, error) {
 			if err := c.CheckShare(e, k, b); err != nil {
 				return nil, err
@@ -208,6 +198,26 @@ func TestLargestResidueIsAccepted(t *testing.T) {
 	}
 }
 
+func TestBareC0IsRefused(t *testing.T) {
+	c := tiny(t, 16)
+	p := parser{good: appendPoly(nil, c.expandUniform("test", []byte("c0")), 3), polys: []int{3}}
+	bad := badPolys(c, p)
+	bad["one byte short"] = p.good[:len(p.good)-1]
+	bad["one byte long"] = append(bytes.Clone(p.good), 0)
+	bad["empty"] = nil
+	for name, b := range bad {
+		if _, err := c.parseC0(3, DigestOf(b), b); !errors.Is(err, ErrEncoding) {
+			t.Errorf("%s: error %v, want %v", name, err, ErrEncoding)
+		}
+	}
+	if _, err := c.parseC0(3, DigestOf(p.good), p.good); err != nil {
+		t.Errorf("good c0: %v", err)
+	}
+	if _, err := c.parseC0(3, Digest{}, p.good); !errors.Is(err, ErrDigest) {
+		t.Errorf("other hash: error %v, want %v", err, ErrDigest)
+	}
+}
+
 func TestSeedOfUnknownSetIsRefused(t *testing.T) {
 	c := tiny(t, 16)
 	net := newNetwork(t, c, 1, 3, 2)
@@ -247,7 +257,7 @@ func TestSizes(t *testing.T) {
 		want int
 	}{
 		{KindContribution, 0, 54304}, {KindSeed, 0, 36}, {KindPublicKey, 0, 54304}, {KindCiphertext, 0, 108544},
-		{KindPrefix, 256, 3392}, {KindShare, 256, 57664}, {KindQuerierKey, 0, 54304}, {KindPrefix, 4096, 54272},
+		{KindPrefix, 256, 3392 - headerSize}, {KindShare, 256, 57664}, {KindQuerierKey, 0, 54304}, {KindPrefix, 4096, 54272 - headerSize},
 	} {
 		if got, err := c.Size(tt.kind, tt.k); err != nil || got != headerSize+tt.want {
 			t.Errorf("Size(%d, %d) = %d, %v, want %d", tt.kind, tt.k, got, err, headerSize+tt.want)

@@ -120,21 +120,21 @@ func (c *Context) CheckShare(epoch uint64, k int, b []byte) error {
 	return nil
 }
 
-// Open adds the shares of an opening to the prefix of the sum and decrypts
-// (query step Q9). It returns K sums modulo T. Shares may come in any order;
+// Open adds the shares of an opening to c0, the prefix of the sum as Sum.C0
+// encodes it, and decrypts (query step Q9). It returns K sums modulo T. Shares may come in any order;
 // there must be exactly one of every active server, all of this opening.
 //
 // Every input is compared with what the ledger fixed before anything is added.
 // Open does not check the ledger itself, nor proofs: the caller must have.
-func (k *QuerierKey) Open(com Committee, o Opening, prefix []byte, shares []Share) ([]uint32, error) {
-	out, err := k.open(com, o, prefix, shares)
+func (k *QuerierKey) Open(com Committee, o Opening, c0 []byte, shares []Share) ([]uint32, error) {
+	out, err := k.open(com, o, c0, shares)
 	if err != nil {
 		return nil, fmt.Errorf("open query %x: %w", o.Query[:8], err)
 	}
 	return out, nil
 }
 
-func (k *QuerierKey) open(com Committee, o Opening, prefix []byte, shares []Share) ([]uint32, error) {
+func (k *QuerierKey) open(com Committee, o Opening, c0 []byte, shares []Share) ([]uint32, error) {
 	if k.s == nil {
 		return nil, ErrClosed
 	}
@@ -151,7 +151,7 @@ func (k *QuerierKey) open(com Committee, o Opening, prefix []byte, shares []Shar
 	if err := checkShares(o, c.OpeningContext(o), shares); err != nil {
 		return nil, err
 	}
-	x, err := c.parsePrefix(o.Epoch, o.K, o.C0, prefix)
+	x, err := c.parseC0(o.K, o.C0, c0)
 	if err != nil {
 		return nil, err
 	}

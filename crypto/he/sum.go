@@ -54,7 +54,7 @@ func (s *Sum) Count() int { return s.n }
 // Hashes returns SHA-256(Poly(K) c0) and SHA-256(Poly(N) c1), the two hashes
 // that an AGGREGATE record carries.
 func (s *Sum) Hashes() (c0, c1 Digest) {
-	return sha256.Sum256(appendPoly(nil, s.c0, s.k)), sha256.Sum256(appendPoly(nil, s.c1, s.ctx.params.N))
+	return sha256.Sum256(s.C0()), sha256.Sum256(appendPoly(nil, s.c1, s.ctx.params.N))
 }
 
 // Digest returns the aggregate digest of this sum for a query.
@@ -68,25 +68,28 @@ func (c *Context) AggregateDigest(epoch uint64, query Digest, k int, c0, c1 Dige
 	return hashFields("statnet/v1/agg", c.params.ID[:], be64(epoch), query[:], beInt(k), c0[:], c1[:])
 }
 
-// Prefix encodes the first K coefficients of c0: all that the querier needs
-// besides the shares, 3,440 bytes at K = 256.
-func (s *Sum) Prefix() []byte {
-	b := s.ctx.newMessage(KindPrefix, s.epoch, polySize(s.k))
-	return appendPoly(b, s.c0, s.k)
-}
+// C0 encodes the first K coefficients of c0: all that the querier needs besides
+// the shares, 3,392 bytes at K = 256. It is the bare polynomial, without a
+// header, because its hash in the AGGREGATE record is over just that; the record
+// says to which query and epoch it belongs.
+func (s *Sum) C0() []byte { return appendPoly(nil, s.c0, s.k) }
 
-// parsePrefix reads a prefix and requires the hash that the ledger fixed.
-func (c *Context) parsePrefix(epoch uint64, k int, want Digest, b []byte) (*poly, error) {
-	body, err := c.body(KindPrefix, epoch, k, b)
-	if err != nil {
-		return nil, fmt.Errorf("parse prefix: %w", err)
+// parseC0 reads the prefix of a sum and requires the hash that the ledger fixed.
+func (c *Context) parseC0(k int, want Digest, b []byte) (*poly, error) {
+	if len(b) != polySize(k) {
+		return nil, fmt.Errorf("c0 of %d bytes, want %d: %w", len(b), polySize(k), ErrEncoding)
 	}
-	if got := sha256.Sum256(body); got != want {
-		return nil, fmt.Errorf("prefix has hash %x, want %x: %w", got, want, ErrDigest)
+	if got := sha256.Sum256(b); got != want {
+		return nil, fmt.Errorf("c0 has hash %x, want %x: %w", got, want, ErrDigest)
 	}
 	p := &poly{make([]uint64, k), make([]uint64, k)}
-	if err := c.parsePoly(body, p, k); err != nil {
-		return nil, fmt.Errorf("parse prefix: %w", err)
+	if err := c.parsePoly(b, p, k); err != nil {
+		return nil, fmt.Errorf("parse c0: %w", err)
 	}
 	return p, nil
+}
+
+// Prefix is C0 behind a header; callers use C0.
+func (s *Sum) Prefix() []byte {
+	return append(s.ctx.newMessage(KindPrefix, s.epoch, polySize(s.k)), s.C0()...)
 }
