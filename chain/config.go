@@ -89,6 +89,9 @@ var (
 	// ErrFork reports two q-cosigned checkpoints that contradict each other. It
 	// comes as a *ForkError.
 	ErrFork = errors.New("two ledgers")
+	// ErrRules reports a leaf under a q-cosigned checkpoint that the rules
+	// refuse: a quorum accepted what it must not, or runs other rules.
+	ErrRules = errors.New("co-signed leaf breaks the rules")
 	// ErrTicket reports a ticket that must not be answered.
 	ErrTicket = errors.New("ticket refused")
 	// ErrStopped reports a call after the node or follower stopped.

@@ -15,6 +15,13 @@ func StoredIndex(index uint64) uint64 {
 	return 2*index - uint64(bits.OnesCount64(index))
 }
 
+// Stored is the inverse of StoredIndex for every stored hash: the leaf whose
+// Append returned it, and its place in what was returned.
+func Stored(position uint64) (leaf uint64, place int) {
+	level, n := tlog.SplitStoredHashIndex(int64(position))
+	return (uint64(n)+1)<<level - 1, level
+}
+
 // Frontier is the right edge of a growing tree: the roots of its complete
 // subtrees, at most one per bit of the size. It is enough to append and to know
 // the root, in a kilobyte, whatever the ledger's size. The zero value is the

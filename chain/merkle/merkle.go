@@ -28,6 +28,9 @@ type Hash = tlog.Hash
 // the ledger's database implement it.
 type Reader = tlog.HashReader
 
+// HashSize is the length of a Hash in bytes.
+const HashSize = tlog.HashSize
+
 // MaxSize bounds the number of leaves. It keeps the number of stored hashes,
 // which is below twice the leaves, inside an int64.
 const MaxSize = 1 << 40

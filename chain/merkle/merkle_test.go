@@ -193,6 +193,18 @@ func TestFrontierClone(t *testing.T) {
 	}
 }
 
+func TestStored(t *testing.T) {
+	var f merkle.Frontier
+	for i := range uint64(100) {
+		for place := range f.Append(merkle.LeafHash(nil)) {
+			position := merkle.StoredIndex(i) + uint64(place)
+			if leaf, got := merkle.Stored(position); leaf != i || got != place {
+				t.Errorf("stored hash %d = leaf %d, place %d, want %d, %d", position, leaf, got, i, place)
+			}
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	f.Add(uint64(3), uint64(7), make([]byte, 96))
 	f.Fuzz(func(t *testing.T, a, b uint64, p []byte) {

@@ -69,7 +69,7 @@ func (p Policy) Open(note []byte) (Signed, error) {
 			byID[c.ID] = l
 		}
 	}
-	return p.signed(cp, byID), nil
+	return p.Join(cp, byID), nil
 }
 
 // Verify is Open and a quorum: q different cosigners of the policy signed.
@@ -99,7 +99,7 @@ func (p Policy) Merge(a, b Signed) (Signed, error) {
 			byID[id] = s.Lines[i]
 		}
 	}
-	return p.signed(a.Checkpoint, byID), nil
+	return p.Join(a.Checkpoint, byID), nil
 }
 
 // find matches name and key id, so that a rotated key is not mistaken for a
@@ -113,7 +113,9 @@ func (p Policy) find(l Line) (Cosigner, bool) {
 	return Cosigner{}, false
 }
 
-func (p Policy) signed(cp Checkpoint, byID map[string]Line) Signed {
+// Join puts lines that were verified before, by cosigner id, under one
+// checkpoint. It checks nothing: Open and Merge do.
+func (p Policy) Join(cp Checkpoint, byID map[string]Line) Signed {
 	s := Signed{Checkpoint: cp}
 	for _, c := range p.Cosigners {
 		if l, ok := byID[c.ID]; ok {
