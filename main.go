@@ -16,12 +16,20 @@ import (
 	"statnet/internal/cli"
 	"statnet/roles/admin"
 	"statnet/roles/ecgtool"
+	"statnet/roles/gateway"
+	"statnet/roles/querier"
+	"statnet/roles/server"
+	"statnet/roles/verifier"
 )
 
 // commands lists what statnet can do, apart from package admin's commands.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		ecgtool.Command(),
+		gateway.Command(),
+		querier.Command(),
+		server.Command(),
+		verifier.Command(),
 	}
 }
 

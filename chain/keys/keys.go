@@ -1,4 +1,5 @@
-// Package keys reads a collective key off the ledger.
+// Package keys reads off the ledger what encryption and opening rest on: the
+// collective key of an epoch, and the opening of a query.
 //
 //	KEYGEN records ─▶ fsm.KeyEpoch ─┬─▶ CRS ─▶ a
 //	blobs (b_A, by digest) ─────────┴─▶ SubKeys ─▶ PublicKey (b, a)

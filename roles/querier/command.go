@@ -1,0 +1,223 @@
+package querier
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"statnet/config"
+	"statnet/internal/cli"
+	"statnet/internal/node"
+	"statnet/internal/nodeconfig"
+	"statnet/stat"
+)
+
+// flags are those of `statnet query`.
+type flags struct {
+	stat, signal, window, from, to, cohort, purpose string
+	patients                                        []string
+	quantile                                        float64
+	bins                                            int
+	minCohort                                       uint64
+	timeout                                         time.Duration
+	receipt                                         string
+	dryRun                                          bool
+}
+
+// Command is `statnet query`.
+func Command() *cobra.Command {
+	f := &flags{}
+	cmd := &cobra.Command{
+		Use:   "query --stat STATISTIC",
+		Short: "Ask one question and check the answer",
+		Long: `Asks one question about many hearts, checks every step of the answer, and only then opens and prints it.
+Exit code 0 is an answer, 3 an answer without some providers; with any other code no number is printed.`,
+		Example: `  statnet query --stat variance --window 24h
+  statnet query --stat mean --signal hr --window 72h --cohort ward-a --output json
+  statnet query --stat rmssd --patient p-0007 --from 2026-11-20T00:00:00Z --to 2026-11-21T00:00:00Z`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, f) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.stat, "stat", "", "statistic: "+strings.Join(statistics(), " "))
+	fs.StringVar(&f.signal, "signal", "rr", "rr (intervals, ms) or hr (heart rate, 1/min)")
+	fs.StringVar(&f.window, "window", "", "how far back from now, e.g. 24h, 7d")
+	fs.StringVar(&f.from, "from", "", "start of the window, RFC 3339 or a duration back from now")
+	fs.StringVar(&f.to, "to", "", "end of the window, exclusive, RFC 3339 or a duration back from now")
+	fs.StringVar(&f.cohort, "cohort", "", "named group of patients; default: the first one that the policy gives you")
+	fs.StringArrayVar(&f.patients, "patient", nil, "one patient instead of a cohort; may be repeated")
+	fs.StringVar(&f.purpose, "purpose", "", "clinical or research; default: that of the policy")
+	fs.Float64Var(&f.quantile, "quantile", 0, "for --stat quantile: between 0 and 1, e.g. 0.9")
+	fs.IntVar(&f.bins, "bins", 0, "for --stat histogram: number of bins, 2 to 64")
+	fs.Uint64Var(&f.minCohort, "min-cohort", 0, "refuse an answer from fewer patients; the policy may demand more")
+	fs.DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the whole question may take, 10s to 24h")
+	fs.StringVar(&f.receipt, "receipt", "", "write the receipt to this file, for statnet ledger verify")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "show who would be asked and what each would learn; sends nothing")
+	return cmd
+}
+
+func statistics() []string {
+	return []string{"count", "sum", "mean", "variance", "stddev", "rmssd", "pnn50", "cv", "min", "max", "median",
+		"quantile", "histogram", "summary", "arrhythmia", "series"}
+}
+
+func run(cmd *cobra.Command, f *flags) error {
+	now := time.Now()
+	ask, err := f.ask(now)
+	if err != nil {
+		return err
+	}
+	setup, err := nodeconfig.Load(cmd.Flags(), "querier")
+	if err != nil {
+		return err
+	}
+	log := setup.Log()
+	n, err := node.Open(setup.Node, setup.Cluster, setup.Genesis, log)
+	if err != nil {
+		return nodeconfig.Explain("start querier "+setup.Node.ID, setup.Node.File, err)
+	}
+	defer n.Close()
+	q, err := Open(n)
+	if err != nil {
+		return err
+	}
+	defer q.Ledger.Close()
+	if f.dryRun {
+		return dryRun(cmd.OutOrStdout(), q, ask, setup.Globals.Output)
+	}
+	if !setup.Globals.Quiet && cli.IsTerminal(cmd.ErrOrStderr()) {
+		q.Progress = progressLine(cmd.ErrOrStderr())
+	}
+	a, err := q.Answer(cmd.Context(), ask)
+	if err != nil {
+		return err
+	}
+	if f.receipt != "" {
+		if err := os.WriteFile(f.receipt, a.Receipt, 0o644); err != nil {
+			return fmt.Errorf("write the receipt: %w", err)
+		}
+	}
+	out := q.output(a)
+	out.Verification.Receipt = f.receipt
+	if err := cli.Print(cmd.OutOrStdout(), setup.Globals.Output, out, rows(out)); err != nil {
+		return err
+	}
+	if a.Partial() {
+		return &cli.Error{Code: cli.Partial, What: "the answer is checked, but providers are missing",
+			Cause: missing(out), Next: "statnet status"}
+	}
+	return nil
+}
+
+// ask turns the flags into a question. Every error names the flag, the value
+// and one that would work.
+func (f *flags) ask(now time.Time) (Ask, error) {
+	var ask Ask
+	usage := func(format string, args ...any) (Ask, error) {
+		return ask, cli.Usagef("statnet query --help", format, args...)
+	}
+	if f.stat == "" {
+		return usage("--stat: required, e.g. --stat variance")
+	}
+	if !contains(statistics(), f.stat) {
+		return usage("--stat %s: unknown, must be one of %s", f.stat, strings.Join(statistics(), " "))
+	}
+	if f.quantile < 0 || f.quantile >= 1 {
+		return usage("--quantile %v: must lie between 0 and 1, e.g. 0.9", f.quantile)
+	}
+	if f.timeout < 10*time.Second || f.timeout > 24*time.Hour {
+		return usage("--timeout %v: must lie between 10s and 24h, e.g. 2m", f.timeout)
+	}
+	if len(f.patients) > 0 && f.cohort != "" {
+		return usage("--patient and --cohort: give one of them")
+	}
+	ask = Ask{
+		Question: stat.Question{Statistic: stat.Statistic(f.stat), Signal: stat.Signal(f.signal),
+			QuantilePPM: uint32(f.quantile*1e6 + 0.5), Bins: f.bins},
+		Cohort: f.cohort, Patients: f.patients, MinCohort: f.minCohort, Purpose: f.purpose, Timeout: f.timeout,
+	}
+	if err := ask.Question.Validate(); err != nil {
+		return usage("--stat %s --signal %s: %v", f.stat, f.signal, err)
+	}
+	var err error
+	ask.From, ask.To, err = f.times(now)
+	return ask, err
+}
+
+func (f *flags) times(now time.Time) (from, to time.Time, err error) {
+	switch {
+	case f.window != "" && (f.from != "" || f.to != ""):
+		return from, to, cli.Usagef("statnet query --help", "--window and --from/--to: give one of them")
+	case f.window != "":
+		d, err := back("--window", f.window)
+		// The end that can be asked about lies a little back: so does the start.
+		end := now.Add(-settle)
+		return end.Add(-d), end, err
+	case f.from == "" || f.to == "":
+		return from, to, cli.Usagef("statnet query --help", "--window: required, or --from and --to, e.g. --window 24h")
+	}
+	if from, err = instant("--from", f.from, now); err != nil {
+		return from, to, err
+	}
+	if to, err = instant("--to", f.to, now); err != nil {
+		return from, to, err
+	}
+	if !from.Before(to) {
+		return from, to, cli.Usagef("statnet query --help", "--from %s: must be before --to %s", f.from, f.to)
+	}
+	return from, to, nil
+}
+
+func back(flag, text string) (time.Duration, error) {
+	d, err := config.ParseDuration(text)
+	if err != nil {
+		return 0, cli.Usagef("statnet query --help", "%s %s: %v", flag, text, err)
+	}
+	if d <= 0 {
+		return 0, cli.Usagef("statnet query --help", "%s %s: must be positive, e.g. 24h", flag, text)
+	}
+	return time.Duration(d), nil
+}
+
+func instant(flag, text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	d, err := back(flag, text)
+	if err != nil {
+		return now, cli.Usagef("statnet query --help", "%s %s: must be a time or a duration back from now, e.g. 2026-11-20T00:00:00Z or 24h", flag, text)
+	}
+	return now.Add(-d), nil
+}
+
+// progressLine rewrites one line on a terminal.
+func progressLine(w io.Writer) func(Progress) {
+	var steps []string
+	var stage Stage
+	return func(p Progress) {
+		if p.Stage == stage && len(steps) > 0 {
+			steps[len(steps)-1] = p.String()
+		} else {
+			steps, stage = append(steps, p.String()), p.Stage
+		}
+		fmt.Fprintf(w, "\r\033[K%s", strings.Join(steps, " → "))
+		if p.Stage == Closed {
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+func missing(o Output) string {
+	var parts []string
+	for _, e := range o.Providers.Excluded {
+		parts = append(parts, e.ID+": "+e.Reason)
+	}
+	if len(parts) == 0 {
+		return "an hour of the series could not be answered"
+	}
+	return fmt.Sprintf("%d of %d providers included; %s", o.Providers.Included, o.Providers.Asked, strings.Join(parts, ", "))
+}

@@ -1,0 +1,108 @@
+package querier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"statnet/chain"
+	"statnet/chain/fsm"
+	"statnet/chain/record"
+	"statnet/internal/cli"
+	"statnet/internal/node"
+)
+
+// refused turns a refusal by the ledger's rules into exit code 4 or 6.
+func refused(what string, err error) error {
+	r, ok := node.Refusal(err)
+	if !ok {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	switch r.Code {
+	case fsm.UnknownSigner, fsm.BadSignature, fsm.WrongRole:
+		return &cli.Error{Code: cli.NotAuthorised, What: what + ": not authorised", Cause: r.Text,
+			Next: "ask the operator of the cluster to enrol this querier", Err: err}
+	case fsm.PolicyRule:
+		return &cli.Error{Code: cli.Refused, What: what + ": refused by policy", Cause: r.Error(),
+			Next: "statnet query --dry-run shows what the policy allows", Err: err}
+	}
+	return &cli.Error{Code: cli.Unavailable, What: what + ": refused by the ledger", Cause: r.Error(), Next: "statnet status", Err: err}
+}
+
+// unavailable is exit code 7.
+func unavailable(what string, err error, next string) error {
+	return &cli.Error{Code: cli.Unavailable, What: what, Cause: err.Error(), Next: next, Err: err}
+}
+
+// failed is exit code 5. It names the check and the item and never a number.
+func failed(check, item string, err error) error {
+	return &cli.Error{
+		Code: cli.VerificationFailed, What: fmt.Sprintf("VERIFICATION FAILED: %s: %s", check, item),
+		Cause: err.Error(), Next: "do not use any number; keep the files and call the operators of the verifiers", Err: err,
+	}
+}
+
+// unreachable explains a ledger that did not show itself in time.
+func (q *Querier) unreachable(ctx context.Context, size uint64, err error) error {
+	cause := fmt.Sprintf("%d of %d verifiers reachable, %d must sign", q.Verifiers.Reachable(ctx), q.Cluster.N(), q.Cluster.Q())
+	if size > 0 {
+		cause += "; the ledger is there, but the servers have not finished the collective key"
+	}
+	return &cli.Error{Code: cli.Unavailable, What: "register: the ledger is not available", Cause: cause, Next: "statnet status", Err: err}
+}
+
+// forked keeps the evidence that a quorum signed two ledgers.
+func (q *Querier) forked(err error) error {
+	var fork *chain.ForkError
+	if errors.As(err, &fork) {
+		dir := filepath.Join(q.Dir, "evidence")
+		if mkErr := os.MkdirAll(dir, 0o700); mkErr == nil {
+			for name, note := range map[string][]byte{"fork-1.note": fork.First, "fork-2.note": fork.Second} {
+				if wErr := os.WriteFile(filepath.Join(dir, name), note, 0o600); wErr != nil {
+					q.Log.Error("evidence not kept", "err", wErr)
+				}
+			}
+		}
+	}
+	return failed("two ledgers", "checkpoint", err)
+}
+
+// notOpened explains a query that was closed without a result.
+func (q *Querier) notOpened(query *fsm.Query) error {
+	code, cause, next := cli.Unavailable, "", "statnet status"
+	switch o := query.Outcome; o {
+	case record.OutcomeCohortTooSmall:
+		code, next = cli.Refused, "ask about a larger cohort"
+		cause = fmt.Sprintf("only %d patients accepted, policy requires %d; nothing was opened", query.Participants(), query.Minimum)
+	case record.OutcomeNoVerdicts:
+		cause = fmt.Sprintf("fewer than %d of %d verifiers gave a verdict", q.Cluster.Q(), q.Cluster.N())
+	case record.OutcomeNoAnswers:
+		cause = fmt.Sprintf("no gateway answered within %d s", query.Record.TimeoutMS*55/100/1000)
+	case record.OutcomeSumInvalid, record.OutcomeShareInvalid:
+		return failed(o.String(), fmt.Sprintf("query %x", query.ID[:8]), errors.New("verifiers rejected what a server did; nothing was opened"))
+	case record.OutcomeSumMissing, record.OutcomeResultMissing:
+		cause = "the servers did not finish in time; nothing was opened"
+		next = "ask again: another server will coordinate"
+	case record.OutcomeShareMissing:
+		cause = fmt.Sprintf("%v stopped during opening; nothing was opened", missingShares(query))
+		next = "ask again: the other servers will open"
+	default:
+		cause = o.String()
+	}
+	for _, e := range query.Excluded() {
+		cause += fmt.Sprintf("; %s: %s", trimRole(e.Path), e.Code)
+	}
+	return &cli.Error{Code: code, What: fmt.Sprintf("query %x: %s", query.ID[:8], query.Outcome), Cause: cause, Next: next}
+}
+
+func missingShares(query *fsm.Query) []string {
+	var out []string
+	for _, p := range query.Active() {
+		if query.Shares()[p] == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}

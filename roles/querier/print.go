@@ -1,0 +1,160 @@
+package querier
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"statnet/internal/cli"
+	"statnet/stat"
+)
+
+// rows is the answer for people and spreadsheets: one name and value a line.
+func rows(o Output) cli.Rows {
+	r := cli.Rows{Head: []string{"", ""}}
+	add := func(name, value string) { r.Add(name, value) }
+	add("question", fmt.Sprintf("%s of %s", o.Statistic, o.Signal))
+	add("window", o.Window.From.Format(time.RFC3339)+" to "+o.Window.To.Format(time.RFC3339))
+	for _, line := range valueLines(o.Result) {
+		add(line[0], line[1])
+	}
+	if o.Parts != nil {
+		add("within residents", text(o.Parts.Within)+" "+unit(o.Parts.Unit))
+		add("between residents", text(o.Parts.Between)+" "+unit(o.Parts.Unit))
+	}
+	for _, l := range o.Also {
+		add(l.Label, text(l.Value)+" "+unit(l.Unit))
+	}
+	add("beats", o.Beats.String())
+	add("patients", o.Patients.String())
+	add("observed", fmt.Sprintf("%s of %d s", o.Coverage.ObservedSeconds, o.Coverage.ExpectedSeconds))
+	add("rejected beats", o.Coverage.RejectedBeats.String())
+	add("providers", fmt.Sprintf("%d of %d", o.Providers.Included, o.Providers.Asked))
+	for _, e := range o.Providers.Excluded {
+		add("  excluded", e.ID+": "+e.Reason)
+	}
+	for _, n := range o.Notes {
+		add("note", n)
+	}
+	add("checked", fmt.Sprintf("%d answers, %d of %d verifiers must agree (%s), ledger of %d records",
+		o.Verification.Answers, o.Verification.Quorum, o.Verification.Verifiers, o.Verification.FaultModel, o.Verification.Checkpoint.Size))
+	add("not checked", "proofs: none; a gateway that lies about its own values is not caught")
+	for _, w := range o.Verification.Warnings {
+		add("warning", w)
+	}
+	add("query", o.QueryID)
+	add("time", fmt.Sprintf("%d ms", o.Timing["total"]))
+	return r
+}
+
+// valueLines spreads an answer that has several values over several lines.
+func valueLines(r stat.Result) [][2]string {
+	b, err := json.Marshal(r.Value)
+	if err != nil {
+		return [][2]string{{"value", err.Error()}}
+	}
+	switch v := r.Value.Object.(type) {
+	case nil:
+		return [][2]string{{string(r.Statistic), text(r.Value.Number) + " " + unit(r.Unit)}}
+	case stat.Members:
+		var out [][2]string
+		for _, q := range v.Quantities {
+			out = append(out, [2]string{q.Label, text(q.Value) + " " + unit(q.Unit)})
+		}
+		for _, f := range v.Flags {
+			out = append(out, [2]string{f.Rule, flagText(f)})
+		}
+		return out
+	case stat.HistogramValue:
+		var out [][2]string
+		for _, bin := range v.Bins {
+			out = append(out, [2]string{fmt.Sprintf("%s to %s %s", text(bin.From), text(bin.To), unit(v.Unit)), bin.Count.String()})
+		}
+		return out
+	case []stat.SeriesPoint:
+		var out [][2]string
+		for _, p := range v {
+			out = append(out, [2]string{time.Unix(p.From, 0).UTC().Format("2006-01-02 15:04"),
+				fmt.Sprintf("mean %s, stddev %s %s", text(p.Mean.Value), text(p.StdDev.Value), unit(p.Mean.Unit))})
+		}
+		return out
+	}
+	return [][2]string{{string(r.Statistic), string(b)}}
+}
+
+func flagText(f stat.Flag) string {
+	state := "not enough beats to say"
+	if f.Raised != nil {
+		state = map[bool]string{true: "raised", false: "not raised"}[*f.Raised]
+	}
+	return fmt.Sprintf("%s (%s, threshold %s %s); %s", state, text(f.Value), text(f.Threshold), unit(f.Unit), f.Hint)
+}
+
+func text(d stat.Decimal) string {
+	if d.Absent() {
+		return "absent"
+	}
+	return string(d)
+}
+
+// unit leaves out the unit of plain numbers.
+func unit(u string) string {
+	if u == "1" {
+		return ""
+	}
+	return u
+}
+
+// Plan is the JSON form of --dry-run.
+type Plan struct {
+	Statistic  string        `json:"stat"`
+	Signal     string        `json:"signal"`
+	From       time.Time     `json:"from"`
+	To         time.Time     `json:"to"`
+	Patients   int           `json:"patients"`
+	MinCohort  uint64        `json:"min_cohort"`
+	Gateways   []string      `json:"gateways"`
+	Ciphertext int           `json:"ciphertext_bytes_each"`
+	Proof      int           `json:"proof_bytes_each"`
+	Learns     []PartyLearns `json:"learns"`
+}
+
+// PartyLearns says what one party would see of the question.
+type PartyLearns struct {
+	Party string `json:"party"`
+	What  string `json:"what"`
+}
+
+// dryRun plans by the own copy of the roster and policy, without asking anyone.
+func dryRun(w io.Writer, q *Querier, ask Ask, format cli.Format) error {
+	p, size, err := q.dryPlan(ask)
+	if err != nil {
+		return err
+	}
+	out := Plan{
+		Statistic: string(ask.Question.Statistic), Signal: string(ask.Question.Signal),
+		From: time.Unix(int64(p.record.From), 0).UTC(), To: time.Unix(int64(p.record.To), 0).UTC(),
+		Patients: len(p.plan.Patients), MinCohort: p.plan.Minimum, Gateways: p.plan.Asked, Ciphertext: size,
+		Learns: []PartyLearns{
+			{"gateways", "the question; nothing about other gateways' patients"},
+			{"servers", "who asks what, and which gateways answer; no value"},
+			{"verifiers", "who asks what, and which gateways answer; no value"},
+			{"you", "the one result and the opened sums listed in it"},
+		},
+	}
+	sort.Strings(out.Gateways)
+	r := cli.Rows{Head: []string{"", ""}, Cells: [][]string{
+		{"question", out.Statistic + " of " + out.Signal},
+		{"window", out.From.Format(time.RFC3339) + " to " + out.To.Format(time.RFC3339)},
+		{"patients", fmt.Sprintf("%d, at least %d must take part", out.Patients, out.MinCohort)},
+		{"gateways", strings.Join(out.Gateways, " ")},
+		{"each sends", fmt.Sprintf("%d bytes of ciphertext, no proof", out.Ciphertext)},
+	}}
+	for _, l := range out.Learns {
+		r.Add(l.Party+" learn", l.What)
+	}
+	return cli.Print(w, format, out, r)
+}

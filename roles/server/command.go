@@ -1,0 +1,50 @@
+package server
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"statnet/internal/node"
+	"statnet/internal/nodeconfig"
+)
+
+// Command is `statnet server`.
+func Command() *cobra.Command {
+	return &cobra.Command{
+		Use:   "server --config FILE",
+		Short: "Hold a part of the collective key; add and switch ciphertexts",
+		Long:  "Runs one server until SIGTERM: it passes questions to its gateways, adds what verifiers accepted and makes key-switch shares.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			setup, err := nodeconfig.Load(cmd.Flags(), "server")
+			if err != nil {
+				return err
+			}
+			cfg, log := setup.Node, setup.Log()
+			n, err := node.Open(cfg, setup.Cluster, setup.Genesis, log)
+			if err != nil {
+				return nodeconfig.Explain("start server "+cfg.ID, cfg.File, err)
+			}
+			defer n.Close()
+			vault, err := OpenVault(cfg.DataDir)
+			if err != nil {
+				return err
+			}
+			defer vault.Close()
+			lis, err := net.Listen("tcp", cfg.Listen)
+			if err != nil {
+				return fmt.Errorf("listen: %w", err)
+			}
+			s, err := Open(n, vault, lis)
+			if err != nil {
+				return err
+			}
+			s.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
+			log.Info("server runs", "id", cfg.ID, "listen", cfg.Listen, "cluster", n.Cluster.Name)
+			return s.Run(cmd.Context())
+		},
+	}
+}
