@@ -81,7 +81,7 @@ func (m *memory) Flush() (store.Report, error) {
 			if b.State != nil {
 				m.state[patient] = b.State
 			}
-			m.closed[patient] = max(m.closed[patient], b.Until/microsPerEpoch)
+			m.closed[patient] = max(m.closed[patient], (b.Until-microsPerSecond)/microsPerEpoch)
 		}
 	}
 	m.pending = nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -93,11 +94,16 @@ type Gateway struct {
 	Config Config // set before New, read only afterwards
 	Parts         // likewise
 
+	// Ready, if set before Run, is called once: every history and import is
+	// stored and its epochs are closed, the ledger is followed, the link is up.
+	Ready func()
+
 	planner   *planner
 	collector *collector
 	origin    string // of the ledger
 	home      string // "server/s1"
-	ready     chan struct{}
+	ready     atomic.Bool
+	closers   []func() error // of what Open opened, last first
 
 	mu   sync.Mutex
 	busy map[[32]byte]bool // questions being answered; guarded by mu
@@ -118,7 +124,7 @@ func New(cfg Config, parts Parts) (*Gateway, error) {
 	own, _ := cfg.Cluster.Gateway(cfg.ID)
 	g := &Gateway{
 		Config: cfg, Parts: parts, planner: p, home: record.RoleServer + "/" + own.Server,
-		origin: record.Origin(cfg.Cluster.Name, cfg.Genesis), ready: make(chan struct{}), busy: map[[32]byte]bool{},
+		origin: record.Origin(cfg.Cluster.Name, cfg.Genesis), busy: map[[32]byte]bool{},
 	}
 	var errs []error
 	for _, patch := range cfg.Patches {
@@ -217,9 +223,5 @@ func (g *Gateway) end(id [32]byte) {
 func (g *Gateway) step(id [32]byte) *slog.Logger {
 	return g.Config.Log.With("query", fmt.Sprintf("%x", id[:8]), "step", "Q4")
 }
-
-// Ready is closed once every history and import is stored, the ledger is
-// followed and the link has been up.
-func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
 var _ Store = (*store.Store)(nil)

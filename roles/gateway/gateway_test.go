@@ -16,9 +16,10 @@ func TestRunAnswersAndStopsCleanly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
+		done, ready := make(chan error, 1), make(chan struct{})
+		w.Ready = func() { close(ready) }
 		go func() { done <- w.Run(ctx) }()
-		<-w.Ready()
+		<-ready
 		w.link.tasks <- w.task()
 		w.link.tasks <- w.task() // the server repeats itself
 		synctest.Wait()

@@ -51,7 +51,7 @@ func (g *gather) interval(b ecg.Beat) {
 	g.beats = append(g.beats, b)
 	n := len(g.segments)
 	if n == 0 || b.Flags&ecg.First != 0 {
-		g.segments = append(g.segments, store.Segment{From: b.At - int64(b.RR)*1000, To: b.At})
+		g.segments = append(g.segments, store.Segment{From: max(b.At-int64(b.RR)*1000, 1), To: b.At})
 		return
 	}
 	g.segments[n-1].To = b.At

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"statnet/chain/fsm"
+	"statnet/internal/node"
 	"statnet/store"
 	"statnet/wire"
 )
@@ -133,8 +134,10 @@ func (g *Gateway) submit(ctx context.Context, q *fsm.Query, leaf []byte) error {
 				return nil
 			}
 			err = errors.New("accepted, but not in a co-signed checkpoint")
-		case isRefusal(err):
-			refused[at] = err
+		default:
+			if _, ok := node.Refusal(err); ok {
+				refused[at] = err
+			}
 		}
 		if last = err; len(refused) > g.Config.Cluster.F() {
 			return fmt.Errorf("submit answer: refused by %d verifiers: %w", len(refused), last)
@@ -160,19 +163,6 @@ func (g *Gateway) confirmed(ctx context.Context, id [32]byte) bool {
 		q, ok := s.Query(id)
 		return ok && q.Answers[g.planner.path] != nil
 	}) == nil
-}
-
-// isRefusal tells a refusal by the ledger's rules from an unknown outcome.
-func isRefusal(err error) bool {
-	if _, ok := fsm.AsRefusal(err); ok {
-		return true
-	}
-	switch wire.Code(err) {
-	case wire.CodeMalformed, wire.CodeTooLarge, wire.CodeUnknownSigner, wire.CodeBadSignature, wire.CodeWrongRole,
-		wire.CodePolicy, wire.CodePhase, wire.CodeLate, wire.CodeStale, wire.CodeConflict:
-		return true
-	}
-	return false
 }
 
 // rotated lists the verifiers, each gateway beginning with another one.

@@ -18,6 +18,8 @@ var errDown = errors.New("connection refused")
 func TestSubmit(t *testing.T) {
 	late := func([]byte) (uint64, error) { return 0, &fsm.Refusal{Code: fsm.Late, Text: "too late"} }
 	down := func([]byte) (uint64, error) { return 0, errDown }
+	wireLate := func([]byte) (uint64, error) { return 0, wire.NewError(wire.CodeLate, "too late") }
+	busy := func([]byte) (uint64, error) { return 0, wire.NewError(wire.CodeDiskLow, "1 GiB left") }
 	lie := func([]byte) (uint64, error) { return 77, nil } // says yes, does nothing
 	tests := []struct {
 		name string
@@ -29,6 +31,8 @@ func TestSubmit(t *testing.T) {
 		{"first lies that it is registered", []func([]byte) (uint64, error){lie, nil, nil, nil}, true},
 		{"one refuses falsely, f = 1", []func([]byte) (uint64, error){late, nil, nil, nil}, true},
 		{"two refuse", []func([]byte) (uint64, error){late, late, nil, nil}, false},
+		{"one is out of disk", []func([]byte) (uint64, error){busy, nil, nil, nil}, true},
+		{"two refuse on the wire", []func([]byte) (uint64, error){wireLate, wireLate, nil, nil}, false},
 		{"all down", []func([]byte) (uint64, error){down, down, down, down}, false},
 	}
 	for _, tt := range tests {
@@ -57,29 +61,6 @@ func TestSubmit(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// TestRefusalOnTheWire: a record that may have got through is sent
-// again; one that was refused is not.
-func TestRefusalOnTheWire(t *testing.T) {
-	tests := []struct {
-		err  error
-		want bool
-	}{
-		{wire.NewError(wire.CodeLate, "x"), true},
-		{wire.NewError(wire.CodeConflict, "x"), true},
-		{wire.NewError(wire.CodeUnavailable, "x"), false},
-		{wire.NewError(wire.CodeDeadline, "x"), false},
-		{wire.NewError(wire.CodeRate, "x"), false},
-		{wire.NewError(wire.CodeDiskLow, "x"), false},
-		{context.DeadlineExceeded, false},
-		{&fsm.Refusal{Code: fsm.WrongPhase}, true},
-	}
-	for _, tt := range tests {
-		if got := isRefusal(tt.err); got != tt.want {
-			t.Errorf("isRefusal(%v) = %v, want %v", tt.err, got, tt.want)
-		}
 	}
 }
 

@@ -45,7 +45,7 @@ func newSource(p config.Patch, now func() time.Time) (Source, error) {
 		}
 		return &synthSource{cfg: s, now: now}, nil
 	case config.SourceWFDB:
-		if s.Start.IsZero() {
+		if s.Start.Unix() <= 0 {
 			return refuse("kind wfdb needs the time of the first sample, e.g. start: 2026-11-20T00:00:00Z")
 		}
 		if err := exists(s.File, ".hea"); err != nil {
@@ -109,8 +109,9 @@ func (s sourceState) bytes() []byte {
 	return b
 }
 
-// epochEnd is the end of the epoch that contains us, Unix microseconds: the
-// smallest multiple of an epoch not below it.
-func epochEnd(us int64) int64 {
-	return (us + microsPerEpoch - 1) / microsPerEpoch * microsPerEpoch
+// closing is the watermark, Unix microseconds, that closes the epoch in which a
+// source ended at us. The second on top is the store's: an epoch's last second
+// may end after it.
+func closing(us int64) int64 {
+	return (us+microsPerEpoch-1)/microsPerEpoch*microsPerEpoch + microsPerSecond
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"time"
 
 	"statnet/config"
@@ -74,15 +76,36 @@ func (s *rrSource) Run(ctx context.Context, state []byte, put func(store.Patient
 	if !s.cfg.Start.IsZero() {
 		startUs = s.cfg.Start.UnixMicro()
 	}
+	var ours error // as opposed to the reader's
 	err = wfdb.RRBeats(s.cfg.File, startUs, func(b ecg.Beat) error {
+		if b.At <= 0 {
+			ours = errors.New("a beat lies before 1970: without start, time_ms is absolute")
+			return ours
+		}
 		im.g.interval(b)
 		last = b.At
-		return im.full()
+		ours = im.full()
+		return ours
 	})
-	if err != nil {
-		return fmt.Errorf("read RR list: %w", err)
+	switch {
+	case ours != nil:
+		return ours
+	case err != nil:
+		return listError(err)
 	}
 	return im.finish(last + 1)
+}
+
+var lineNumber = regexp.MustCompile(`line \d+`)
+
+// listError keeps the number of a wrong line and drops its text, which the
+// reader quotes: it is a patient's heartbeat, and this error will be logged.
+func listError(err error) error {
+	where := lineNumber.FindString(err.Error())
+	if where == "" {
+		where = "the file"
+	}
+	return fmt.Errorf("read RR list: %s is not as in `time_ms,rr_ms`, whole milliseconds, times rising (its text is not shown)", where)
 }
 
 // fileDigest identifies a list by its bytes and the time it is placed at.
@@ -133,5 +156,5 @@ func (im *importer) full() error {
 // so that each beat lies in a closed epoch.
 func (im *importer) finish(endUs int64) error {
 	im.state.Done, im.state.Until = true, endUs
-	return im.put(im.g.take(epochEnd(endUs), im.state.bytes(), false))
+	return im.put(im.g.take(closing(endUs), im.state.bytes(), false))
 }

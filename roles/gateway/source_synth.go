@@ -176,7 +176,7 @@ func (p *stretch) end(complete bool) error {
 	}
 	until := p.at
 	if p.state.Done = complete; complete {
-		until = epochEnd(p.at)
+		until = closing(p.at)
 	}
 	return p.put(p.batch(until))
 }

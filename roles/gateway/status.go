@@ -34,7 +34,7 @@ type PatientStatus struct {
 
 // Status reads the current state.
 func (g *Gateway) Status() (Status, error) {
-	s := Status{Path: g.planner.path, Ready: g.isReady(), LinkUp: g.Link.Up()}
+	s := Status{Path: g.planner.path, Ready: g.ready.Load(), LinkUp: g.Link.Up()}
 	g.Ledger.View(func(l *fsm.State) { s.LedgerSize = l.Size() })
 	own, _ := g.Config.Cluster.Gateway(g.Config.ID)
 	for _, id := range own.Patients {
@@ -74,16 +74,7 @@ func when(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-func (g *Gateway) isReady() bool {
-	select {
-	case <-g.ready:
-		return true
-	default:
-		return false
-	}
-}
-
-// watch closes ready, then says now and then how the gateway is.
+// watch says when the gateway is ready, then now and then how the gateway is.
 func (g *Gateway) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -100,7 +91,10 @@ func (g *Gateway) watch(ctx context.Context) error {
 		case <-time.After(linkPoll):
 		}
 	}
-	close(g.ready)
+	g.ready.Store(true)
+	if g.Ready != nil {
+		g.Ready()
+	}
 	g.Config.Log.Info("ready", "gateway", g.Config.ID, "patches", len(g.collector.patches))
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()

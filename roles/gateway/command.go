@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"statnet/config"
+	"statnet/internal/node"
+	"statnet/internal/nodeconfig"
+)
+
+// Command is `statnet gateway`.
+func Command() *cobra.Command {
+	return &cobra.Command{
+		Use:   "gateway --config FILE",
+		Short: "Collect heartbeats; answer questions with encrypted sums",
+		Long:  "Runs one gateway until SIGTERM: it finds its patients' heartbeats, keeps them on its disk and answers what the policy allows.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			setup, err := nodeconfig.Load(cmd.Flags(), config.RoleGateway)
+			if err != nil {
+				return err
+			}
+			cfg, log := setup.Node, setup.Log()
+			n, err := node.Open(cfg, setup.Cluster, setup.Genesis, log)
+			if err != nil {
+				return nodeconfig.Explain("start gateway "+cfg.ID, cfg.File, err)
+			}
+			defer n.Close()
+			g, err := Open(n)
+			var source *SourceError
+			if errors.As(err, &source) {
+				return nodeconfig.Explain("start gateway "+cfg.ID, cfg.File, err)
+			}
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, g.Close()) }()
+			g.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
+			log.Info("gateway runs", "id", cfg.ID, "patches", len(cfg.Patches), "cluster", setup.Cluster.Name)
+			return g.Run(cmd.Context())
+		},
+	}
+}
