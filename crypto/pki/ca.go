@@ -3,8 +3,6 @@ package pki
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -125,11 +123,14 @@ func (ca *CA) Issue(id Identity, pub crypto.PublicKey, validity time.Duration) (
 	if validity <= 0 {
 		return nil, fmt.Errorf("issue certificate for %s: validity %v must be positive, e.g. 720h", id.URI(), validity)
 	}
+	if !isP256(pub) {
+		return nil, fmt.Errorf("issue certificate for %s: key is %T, want ECDSA P-256", id.URI(), pub)
+	}
 	iss, err := ca.issuer(id.Role)
 	if err != nil {
 		return nil, err
 	}
-	return iss.issue(id.Path(), []string{id.URI()}, pub, ca.now, validity)
+	return iss.issue(leafTemplate(id, ca.now, validity), pub)
 }
 
 // issuer returns the intermediate of a role, made on first use.
@@ -155,28 +156,24 @@ func (ca *CA) issuer(role string) (*issuer, error) {
 	return iss, nil
 }
 
-func (iss *issuer) issue(name string, uris []string, pub crypto.PublicKey, now time.Time, validity time.Duration) ([]byte, error) {
-	t := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: name}, // for people; nothing reads it
+// leafTemplate is the certificate of a node, for its issuer to sign.
+func leafTemplate(id Identity, now time.Time, validity time.Duration) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               pkix.Name{CommonName: id.Path()}, // for people; nothing reads it
+		URIs:                  []*url.URL{{Scheme: "spiffe", Host: id.Cluster, Path: "/" + id.Path()}},
 		NotBefore:             now.Add(-clockSlack),
 		NotAfter:              now.Add(validity),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
-	for _, s := range uris {
-		u, err := url.Parse(s)
-		if err != nil {
-			return nil, fmt.Errorf("issue certificate for %s: %w", name, err)
-		}
-		t.URIs = append(t.URIs, u)
-	}
-	if k, ok := pub.(*ecdsa.PublicKey); !ok || k.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("issue certificate for %s: key is %T, want ECDSA P-256", name, pub)
-	}
+}
+
+// issue signs t and returns it followed by the issuer's own certificate.
+func (iss *issuer) issue(t *x509.Certificate, pub crypto.PublicKey) ([]byte, error) {
 	cert, err := sign(t, iss.cert, pub, iss.key)
 	if err != nil {
-		return nil, fmt.Errorf("issue certificate for %s: %w", name, err)
+		return nil, fmt.Errorf("issue certificate for %s: %w", t.Subject.CommonName, err)
 	}
 	return encodeCertificates(cert.Raw, iss.cert.Raw), nil
 }

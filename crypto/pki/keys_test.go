@@ -209,7 +209,7 @@ func provision(t *testing.T, ca *CA, id Identity, at time.Time) (cert, key, root
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := iss.issue("test", []string{id.URI()}, k.Public(), at, 24*time.Hour)
+	chain, err := iss.issue(leafTemplate(id, at, 24*time.Hour), k.Public())
 	if err := errors.Join(err, WriteKey(key, k), WriteCertificates(cert, chain), WriteCertificates(root, ca.RootPEM())); err != nil {
 		t.Fatal(err)
 	}

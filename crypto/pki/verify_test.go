@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type mint struct {
 	at     time.Time
 	key    crypto.Signer
 	byRoot bool
+	change func(*x509.Certificate)
 }
 
 func newTestCA(t *testing.T, cluster string) *CA {
@@ -59,7 +61,19 @@ func (m mint) credentials(t *testing.T, id Identity, trust *CA) Credentials {
 			t.Fatal(err)
 		}
 	}
-	chain, err := iss.issue("test", m.uris, key.Public(), m.at, 24*time.Hour)
+	template := leafTemplate(id, m.at, 24*time.Hour)
+	template.URIs = nil
+	for _, s := range m.uris {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template.URIs = append(template.URIs, u)
+	}
+	if m.change != nil {
+		m.change(template)
+	}
+	chain, err := iss.issue(template, key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,11 +179,28 @@ var refusals = []struct {
 		peer: func(t *testing.T, ca *CA, id Identity) Credentials {
 			return mint{ca: ca, byRoot: true}.credentials(t, id, ca)
 		}},
+	{name: "a DNS name beside the URI", want: ErrName, peer: altered(func(c *x509.Certificate) { c.DNSNames = []string{"s1.ward.example"} })},
+	{name: "an authority as a node", want: ErrUntrusted, peer: altered(func(c *x509.Certificate) { c.IsCA = true })},
+	{name: "a certificate for mail", want: ErrUntrusted, peer: altered(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} })},
+	{name: "an Ed25519 key", want: ErrUntrusted,
+		peer: func(t *testing.T, ca *CA, id Identity) Credentials {
+			k, err := GenerateKey(id.Path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return mint{ca: ca, key: k.PrivateKey()}.credentials(t, id, ca)
+		}},
 	{name: "TLS 1.2", peer: good, change: func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 },
 		server: "unsupported versions", client: "protocol version"},
 	{name: "no protocol", peer: good, change: func(c *tls.Config) { c.NextProtos = nil }, want: ErrProtocol},
 	{name: "wrong protocol", peer: good, change: func(c *tls.Config) { c.NextProtos = []string{ProtocolRaft} },
 		server: "unsupported application protocols", client: "no application protocol"},
+}
+
+func altered(change func(*x509.Certificate)) func(*testing.T, *CA, Identity) Credentials {
+	return func(t *testing.T, ca *CA, id Identity) Credentials {
+		return mint{ca: ca, change: change}.credentials(t, id, ca)
+	}
 }
 
 func good(t *testing.T, ca *CA, id Identity) Credentials {
@@ -278,5 +309,34 @@ func TestClaimedNameIsBounded(t *testing.T) {
 	var refused *RefusedError
 	if !errors.As(got, &refused) || len(refused.Peer) > maxClaimed+8 {
 		t.Errorf("refusal of a name of 5,000 letters: %.300v", got)
+	}
+}
+
+// Go's TLS stops these before our check; it must not depend on that.
+func TestCheckStandsAlone(t *testing.T) {
+	ca := newTestCA(t, cluster)
+	c, peer := good(t, ca, s1), good(t, ca, gw1)
+	state := tls.ConnectionState{Version: tls.VersionTLS13, NegotiatedProtocol: ProtocolGRPC}
+	for _, der := range peer.Certificate.Certificate {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.PeerCertificates = append(state.PeerCertificates, cert)
+	}
+	check := func(cs tls.ConnectionState) error {
+		return c.verifyPeer(cs, ProtocolGRPC, x509.ExtKeyUsageClientAuth, func(Identity) error { return nil })
+	}
+	if got := check(state); got != nil {
+		t.Errorf("a good peer: %v, want none", got)
+	}
+	old, anonymous := state, state
+	old.Version = tls.VersionTLS12
+	anonymous.PeerCertificates = nil
+	if got := check(old); !errors.Is(got, ErrVersion) {
+		t.Errorf("TLS 1.2: %v, want %v", got, ErrVersion)
+	}
+	if got := check(anonymous); !errors.Is(got, ErrNoCertificate) {
+		t.Errorf("no certificate: %v, want %v", got, ErrNoCertificate)
 	}
 }
