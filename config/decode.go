@@ -91,6 +91,9 @@ func checkBytes(data []byte) *Problem {
 		return &Problem{Message: "the file is not UTF-8 text"}
 	case strings.ContainsRune(string(data), 0):
 		return &Problem{Message: "the file contains a NUL byte"}
+	case strings.Count(string(data), "\r") != strings.Count(string(data), "\r\n"):
+		// The parser would count it as the end of a line, an editor would not.
+		return &Problem{Message: "the file contains a carriage return without a line feed"}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func placeOf(t *token.Token) place {
 
 // point fills in file, line, column and source of a problem at a place.
 func (d *document) point(p Problem, at place) Problem {
-	p.File = d.file
+	p.File, p.Line, p.Col = d.file, 0, 0
 	if at.line < 1 || at.line > len(d.lines) {
 		return p
 	}
