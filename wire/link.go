@@ -233,22 +233,25 @@ func (l *Link) receive(stream grpc.BidiStreamingClient[pb.AttachRequest, pb.Atta
 		if err != nil {
 			return err
 		}
-		switch m := m.GetMessage().(type) {
-		case *pb.AttachResponse_Task:
-			err = l.task(m.Task)
-		case *pb.AttachResponse_ChunkAck:
-			err = l.ack(s, m.ChunkAck.GetQueryId(), m.ChunkAck.GetReceived())
-		case *pb.AttachResponse_Cancel:
-			err = l.cancelled(m.Cancel.GetQueryId())
-		case *pb.AttachResponse_Drain:
-			err = NewError(CodeUnavailable, "server is stopping")
-		default:
-			err = NewError(CodeMalformed, "unexpected message")
-		}
-		if err != nil {
+		if err := l.handle(s, m); err != nil {
 			return err
 		}
 	}
+}
+
+// handle acts on one message after Welcome. An error ends the session.
+func (l *Link) handle(s *session, m *pb.AttachResponse) error {
+	switch m := m.GetMessage().(type) {
+	case *pb.AttachResponse_Task:
+		return l.task(m.Task)
+	case *pb.AttachResponse_ChunkAck:
+		return l.ack(s, m.ChunkAck.GetQueryId(), m.ChunkAck.GetReceived())
+	case *pb.AttachResponse_Cancel:
+		return l.cancelled(m.Cancel.GetQueryId())
+	case *pb.AttachResponse_Drain:
+		return NewError(CodeUnavailable, "server is stopping")
+	}
+	return NewError(CodeMalformed, "unexpected message")
 }
 
 func (l *Link) task(t *pb.Task) error {

@@ -35,6 +35,7 @@ type Server struct {
 type serverOptions struct {
 	keepalive Keepalive
 	errors    func(error) *Error
+	grace     time.Duration // graceLimit, but for tests
 }
 
 // ServerOption changes a default of NewServer.
@@ -58,7 +59,7 @@ func NewServer(creds pki.Credentials, log *slog.Logger, known func(path string) 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{log: log, known: known}
+	s := &Server{log: log, known: known, opt: serverOptions{grace: graceLimit}}
 	for _, opt := range opts {
 		opt(&s.opt)
 	}
@@ -146,12 +147,12 @@ func (s *Server) shutdown() {
 	s.stop()
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()
-	grace := time.NewTimer(graceLimit)
+	grace := time.NewTimer(s.opt.grace)
 	defer grace.Stop()
 	select {
 	case <-done:
 	case <-grace.C:
-		s.log.Warn("cut calls that did not end", "after", graceLimit)
+		s.log.Warn("cut calls that did not end", "after", s.opt.grace)
 		s.grpc.Stop()
 		<-done
 	}

@@ -33,7 +33,7 @@ const (
 	MaxNote       = 16 << 10  // checkpoint with its signatures
 	MaxClaim      = 4 << 10   // one signed clock reading
 	MaxQuerierKey = 1 << 20   // public key of one query
-	MaxSeed       = 64        // seed of one sub-key set
+	MaxSeed       = 128       // seed of one sub-key set, encoded
 	MaxEntries    = 1000      // leaves of one GetEntries
 	MaxEntryBytes = 1 << 20   // bytes of one GetEntries, unless one leaf is longer
 	MaxBlob       = 64 << 20  // any blob or upload, whatever the caller allows
