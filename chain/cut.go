@@ -80,7 +80,7 @@ func (n *Node) cutView() cutView {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	s := n.ledger.state
-	v := cutView{last: s.LastCut(), wants: n.wantsCut, busy: s.Busy()}
+	v := cutView{last: s.LastCut(), wants: n.wantsCut, busy: n.ledger.edge.Size() > s.LastCut()+1}
 	if d, ok := s.NextDeadline(); ok {
 		v.deadline = d
 	}
