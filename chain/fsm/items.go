@@ -220,16 +220,15 @@ func (s *State) checkActive(signer string, active []byte) error {
 	return nil
 }
 
-// checkReissue lets the coordinator open the same total once more, with
-// another active set that leaves out servers which have sent no share.
+// checkReissue lets the coordinator open the same total once more (a second
+// time is a conflict of idem keys), with another active set that leaves out
+// only servers which have sent no share.
 func (s *State) checkReissue(signer string, q *Query, a *record.Aggregate) error {
 	switch {
 	case q.Phase != Switch || s.d.LedgerMS < q.at(reissueFrom):
 		return refuse(WrongPhase, "AGGREGATE 2 by %s in %s", signer, q.Phase)
 	case signer != q.Record.Coordinator:
 		return refuse(WrongRole, "AGGREGATE 2 by %s: only %s may", signer, q.Record.Coordinator)
-	case len(q.Totals) != 1:
-		return refuse(WrongPhase, "AGGREGATE 2 by %s: re-issued before", signer)
 	case s.d.Epochs[q.KeyEpoch].Reserved >= MaxOpenings:
 		return policy("P8", "key epoch %d has no openings left of %d", q.KeyEpoch, MaxOpenings)
 	}

@@ -59,6 +59,7 @@ func TestGenesisRefusals(t *testing.T) {
 	refused(t, fresh(), "operator/eve", g, fsm.UnknownSigner, "")
 	refused(t, fresh(), "verifier/v1", good.CutRecord(), fsm.WrongPhase, "")
 	refused(t, good, "operator/op-1", fsm.Genesis(good.Cluster, fsmtest.StartMS+1), fsm.Conflict, "")
+	refused(t, good, "operator/op-2", fsm.Genesis(good.Cluster, fsmtest.StartMS), fsm.WrongPhase, "")
 }
 
 // A cluster that two quorums could split never gets a ledger, whatever its
@@ -67,9 +68,12 @@ func TestQuorumRuleAtGenesis(t *testing.T) {
 	c := *fsmtest.New(t, fsmtest.Options{}).Cluster
 	c.Ledger.Quorum = 2
 	l := &fsmtest.Ledger{T: t, Cluster: &c, State: fsm.New(&c)}
-	g := fsm.Genesis(&c, fsmtest.StartMS)
-	g.Mode = record.ModeByzantine
-	refused(t, l, "operator/op-1", g, fsm.Malformed, "")
+	refused(t, l, "operator/op-1", fsm.Genesis(&c, fsmtest.StartMS), fsm.Malformed, "")
+
+	c = *fsmtest.New(t, fsmtest.Options{Servers: 7, Threshold: 7}).Cluster
+	c.Opening.Threshold = 4 // 35 sub-keys
+	l = &fsmtest.Ledger{T: t, Cluster: &c, State: fsm.New(&c)}
+	refused(t, l, "operator/op-1", fsm.Genesis(&c, fsmtest.StartMS), fsm.Malformed, "")
 }
 
 func TestSignatureRefusals(t *testing.T) {
@@ -268,6 +272,23 @@ func TestQueryWithoutKey(t *testing.T) {
 	q := l.QueryRecord()
 	fresh := fsmtest.New(t, fsmtest.Options{})
 	refused(t, fresh, "querier/dr-a", q, fsm.Stale, "")
+}
+
+// A re-issue is an opening too.
+func TestReissueNeedsAnOpening(t *testing.T) {
+	l := newLedger(t)
+	id := l.Ask(l.QueryRecord())
+	for range fsm.MaxOpenings - 1 {
+		l.Must("querier/dr-a", l.QueryRecord())
+	}
+	l.Answer(id)
+	l.Judge(id, record.PhaseAnswers)
+	l.Sum(id)
+	l.Judge(id, record.PhaseSums)
+	l.Cut(101_000)
+	re := l.TotalRecord(id)
+	re.Attempt, re.Active = record.AttemptReissue, []byte{1, 3}
+	refused(t, l, "server/s1", re, fsm.PolicyRule, "P8")
 }
 
 func TestOpeningsRunOut(t *testing.T) {

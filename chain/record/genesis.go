@@ -93,6 +93,8 @@ func (g *Genesis) check() error {
 		return malformed("GENESIS: n = %d, f = %d, q = %d", g.N, g.F, g.Q)
 	case g.Mode > ModeCrashOnly:
 		return malformed("GENESIS: unknown mode %d", g.Mode)
+	case g.UnixMS > 1<<53:
+		return malformed("GENESIS: time %d", g.UnixMS)
 	}
 	for _, m := range g.Members {
 		if _, _, err := SplitPath(m.Path); err != nil {

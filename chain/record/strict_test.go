@@ -277,6 +277,21 @@ func TestPayloadRefusals(t *testing.T) {
 		{"key without a set", &KeyGen{Epoch: 1, Round: 4}},
 		{"proof of a nonce", &KeyGen{Epoch: 1, Round: 2, ProofSize: 4}},
 		{"genesis of no verifiers", &Genesis{Name: "x"}},
+		{"genesis in the far future", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.UnixMS = 1 << 60
+			return g
+		}()},
+		{"genesis with a quorum over n", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.Q = 2
+			return g
+		}()},
+		{"genesis of mode 3", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.Mode = 3
+			return g
+		}()},
 		{"evidence of kind 6", &Evidence{Kind: 6, Accused: "verifier/v1"}},
 	} {
 		if _, err := Encode(tt.p); !errors.Is(err, ErrMalformed) {

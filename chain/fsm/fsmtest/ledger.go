@@ -113,7 +113,7 @@ func ClusterYAML(o Options) []byte {
 			i, (i-1)%o.Servers+1, pub(fmt.Sprintf("gateway/gw-%d", i)), strings.Join(own, ", "))
 	}
 	fmt.Fprintf(&b, "queriers:\n  - {id: dr-a, record_key: %s}\n  - {id: dr-b, record_key: %s}\n", pub("querier/dr-a"), pub("querier/dr-b"))
-	fmt.Fprintf(&b, "operators:\n  - {id: op-1, record_key: %s}\n", pub("operator/op-1"))
+	fmt.Fprintf(&b, "operators:\n  - {id: op-1, record_key: %s}\n  - {id: op-2, record_key: %s}\n", pub("operator/op-1"), pub("operator/op-2"))
 	fmt.Fprintf(&b, "cohorts:\n  - {id: ward-a, patients: [%s]}\n  - {id: room-1, patients: [p-0001, p-0002]}\n", strings.Join(all, ", "))
 	fmt.Fprintf(&b, "policy:\n  - {querier: dr-a, statistics: [mean, variance], signals: [rr], cohorts: [ward-a, room-1], patients: [p-0001], min_cohort: %d, purpose: clinical}\n", o.MinCohort)
 	return []byte(b.String())
