@@ -15,20 +15,26 @@ import (
 
 	"statnet/internal/cli"
 	"statnet/roles/admin"
+	"statnet/roles/auditor"
+	"statnet/roles/demo"
 	"statnet/roles/ecgtool"
 	"statnet/roles/gateway"
 	"statnet/roles/querier"
 	"statnet/roles/server"
+	"statnet/roles/status"
 	"statnet/roles/verifier"
 )
 
 // commands lists what statnet can do, apart from package admin's commands.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		auditor.Command(),
+		demo.Command(),
 		ecgtool.Command(),
 		gateway.Command(),
 		querier.Command(),
 		server.Command(),
+		status.Command(),
 		verifier.Command(),
 	}
 }

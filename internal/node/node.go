@@ -17,7 +17,9 @@ import (
 	"path/filepath"
 
 	"statnet/chain"
+	"statnet/chain/bundle"
 	"statnet/chain/fsm"
+	"statnet/chain/note"
 	"statnet/chain/record"
 	"statnet/config"
 	"statnet/crypto/he"
@@ -29,8 +31,9 @@ import (
 type Node struct {
 	Config      *config.Node
 	Cluster     *config.Cluster
-	Genesis     []byte // leaf 0
-	Origin      string // of the ledger
+	Genesis     []byte      // leaf 0
+	Origin      string      // of the ledger
+	Policy      note.Policy // whose signatures make a checkpoint
 	Credentials pki.Credentials
 	Key         *pki.RecordKey
 	Dialer      *wire.Dialer
@@ -44,7 +47,7 @@ type Node struct {
 // the cluster, the roster lists this node's key. It connects to nothing.
 func Open(cfg *config.Node, cluster *config.Cluster, genesis []byte, log *slog.Logger) (*Node, error) {
 	n := &Node{Config: cfg, Cluster: cluster, Genesis: genesis, Log: log, Origin: record.Origin(cluster.Name, genesis)}
-	if err := checkGenesis(genesis, cluster); err != nil {
+	if err := n.openGenesis(); err != nil {
 		return nil, fmt.Errorf("%s is not the first record of this cluster's ledger: %w", cfg.Genesis, err)
 	}
 	if err := n.openIdentity(); err != nil {
@@ -68,15 +71,22 @@ func Open(cfg *config.Node, cluster *config.Cluster, genesis []byte, log *slog.L
 // Close breaks the connections.
 func (n *Node) Close() error { return n.Dialer.Close() }
 
-// checkGenesis lets the rules themselves decide: they accept one first record
-// for a cluster.yaml.
-func checkGenesis(leaf []byte, cluster *config.Cluster) error {
-	command, err := record.Command(leaf)
+// openGenesis lets the rules themselves decide: they accept one first record for
+// a cluster.yaml.
+func (n *Node) openGenesis() error {
+	command, err := record.Command(n.Genesis)
 	if err != nil {
 		return err
 	}
-	_, err = fsm.New(cluster).Step(0, command)
-	return err
+	if _, err := fsm.New(n.Cluster).Step(0, command); err != nil {
+		return err
+	}
+	e, err := record.Decode(n.Genesis)
+	if err != nil {
+		return err
+	}
+	n.Policy = bundle.PolicyOf(n.Origin, e.Payload.(*record.Genesis)) // Step took it as GENESIS
+	return nil
 }
 
 func (n *Node) openIdentity() error {

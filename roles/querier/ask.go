@@ -49,7 +49,7 @@ func (q *Querier) register(ctx context.Context, ask Ask) (*registered, error) {
 		return nil, err
 	}
 	q.report(Progress{Stage: Registered, QueryID: r.id})
-	log.Info("question registered")
+	log.Debug("question registered")
 	return r, q.run(ctx, r)
 }
 

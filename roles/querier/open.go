@@ -10,7 +10,6 @@ import (
 	"statnet/chain/bundle"
 	"statnet/chain/fsm"
 	"statnet/chain/keys"
-	"statnet/chain/note"
 	"statnet/chain/record"
 	"statnet/crypto/he"
 	"statnet/stat"
@@ -36,11 +35,11 @@ func (a *Answer) Partial() bool { return a.partial || a.Query.Outcome == record.
 // shares, and decrypts; it is query step Q9. No number exists before every
 // check has passed.
 func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*Answer, error) {
-	receipt, policy, err := q.receipt(r.id)
+	receipt, err := q.receipt(r.id)
 	if err != nil {
 		return nil, err
 	}
-	report, err := bundle.Check(receipt, policy)
+	report, err := bundle.Check(receipt, q.Policy)
 	if f, ok := bundle.AsFailure(err); ok {
 		return nil, failed(f.Check, f.Item, f.Err)
 	}
@@ -70,7 +69,7 @@ func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*A
 }
 
 // receipt collects the query's records from the followed ledger.
-func (q *Querier) receipt(id record.Hash) (*bundle.Receipt, note.Policy, error) {
+func (q *Querier) receipt(id record.Hash) (*bundle.Receipt, error) {
 	var query *fsm.Query
 	var key *fsm.KeyEpoch
 	q.Ledger.View(func(s *fsm.State) {
@@ -78,20 +77,14 @@ func (q *Querier) receipt(id record.Hash) (*bundle.Receipt, note.Policy, error) 
 			key, _ = s.Key(query.KeyEpoch)
 		}
 	})
-	e, err := record.Decode(q.Genesis)
+	if query == nil || key == nil {
+		return nil, failed("receipt", fmt.Sprintf("query %x", id[:8]), errors.New("it is not on the co-signed ledger"))
+	}
+	receipt, err := bundle.Collect(query, key, q.Cluster.Raw, q.Ledger.Checkpoint(), q.Policy, q.Ledger.Leaf, q.Ledger.Proof)
 	if err != nil {
-		return nil, note.Policy{}, err
+		return nil, failed("receipt", fmt.Sprintf("query %x", id[:8]), err)
 	}
-	genesis, ok := e.Payload.(*record.Genesis)
-	if query == nil || key == nil || !ok {
-		return nil, note.Policy{}, failed("receipt", fmt.Sprintf("query %x", id[:8]), errors.New("it is not on the co-signed ledger"))
-	}
-	policy := bundle.PolicyOf(q.Origin, genesis)
-	receipt, err := bundle.Collect(query, key, q.Cluster.Raw, q.Ledger.Checkpoint(), policy, q.Ledger.Leaf, q.Ledger.Proof)
-	if err != nil {
-		return nil, policy, failed("receipt", fmt.Sprintf("query %x", id[:8]), err)
-	}
-	return receipt, policy, nil
+	return receipt, nil
 }
 
 // decrypt fetches the sum and the shares by their logged digests and opens

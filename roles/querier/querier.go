@@ -20,6 +20,7 @@ import (
 
 	"statnet/chain"
 	"statnet/chain/fsm"
+	"statnet/chain/note"
 	"statnet/chain/record"
 	"statnet/config"
 	"statnet/crypto/he"
@@ -49,8 +50,8 @@ type Querier struct {
 	ID        string // "dr-a"
 	Dir       string // queries/ID/… is kept here
 	Cluster   *config.Cluster
-	Genesis   []byte
-	Origin    string
+	Origin    string      // of the ledger
+	Policy    note.Policy // whose signatures make a checkpoint
 	Signer    record.Signer
 	Ledger    *chain.Follower
 	Verifiers Verifiers
@@ -68,7 +69,7 @@ func Open(n *node.Node) (*Querier, error) {
 		return nil, err
 	}
 	return &Querier{
-		ID: n.Config.ID, Dir: n.Config.DataDir, Cluster: n.Cluster, Genesis: n.Genesis, Origin: n.Origin,
+		ID: n.Config.ID, Dir: n.Config.DataDir, Cluster: n.Cluster, Origin: n.Origin, Policy: n.Policy,
 		Signer: n.Key, Ledger: ledger, Verifiers: n.Verifiers, Servers: servers{n.Dialer}, HE: n.HE,
 		Now: time.Now, Log: n.Log,
 	}, nil
