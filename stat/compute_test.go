@@ -241,6 +241,21 @@ func TestSmallCellsAreHidden(t *testing.T) {
 	if got := bins[stat.Bin(500)].Count.String(); got != "120" {
 		t.Errorf("large cell = %s, want 120", got)
 	}
+	// The bin that holds the maximum has 21 beats.
+	for k, absent := range map[uint64]bool{21: false, 22: true} {
+		s.Patients = k
+		r, err := stat.ComputeCohort(stat.Question{Statistic: stat.Max, Signal: stat.RR}, s, k)
+		if err != nil || r.Value.Absent() != absent {
+			t.Errorf("maximum in a bin of 21 beats, k = %d: absent = %v, %v, want %v", k, r.Value.Absent(), err, absent)
+		}
+		all, err := stat.ComputeCohort(stat.Question{Statistic: stat.Summary, Signal: stat.RR}, s, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, _ := all.Value.Object.(stat.Members).Get("max"); q.Value.Absent() != absent {
+			t.Errorf("maximum in the summary, k = %d: %q, want absent = %v", k, q.Value, absent)
+		}
+	}
 	r, err = stat.ComputeCohort(stat.Question{Statistic: stat.Histogram, Signal: stat.RR, Bins: 8}, s, 3)
 	if err != nil {
 		t.Fatal(err)

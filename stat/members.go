@@ -53,7 +53,7 @@ func (c computation) hideSmall(counts []uint64) []Cell {
 			out[i], hidden = Cell{Below: c.k}, hidden+n
 		}
 	}
-	for hidden > 0 && (hidden < c.k || hiddenCells(out) == 1) {
+	for hidden > 0 && hidden < c.k {
 		least := -1
 		for i, cell := range out {
 			if cell.Count > 0 && (least < 0 || cell.Count < out[least].Count) {
@@ -68,15 +68,6 @@ func (c computation) hideSmall(counts []uint64) []Cell {
 		out[least] = Cell{Below: out[least].Count + 1}
 	}
 	return out
-}
-
-func hiddenCells(cells []Cell) (n int) {
-	for _, cell := range cells {
-		if cell.Below != 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // summary lists everything the selection allows, in the order of the page.

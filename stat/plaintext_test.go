@@ -24,6 +24,7 @@ func TestEncodeAtTheEdgeOfItsLimbs(t *testing.T) {
 		{"bin one above", stat.Totals{Bins: [64]uint64{63: 1 << 24}}, everything, stat.ErrTooLarge},
 		{"bin one above, not selected", stat.Totals{Bins: [64]uint64{63: 1 << 24}}, everything &^ stat.SelHistogram, nil},
 		{"square beyond 64 bits", stat.Totals{N: 1, S1: 1 << 33, S2: 1}, everything, stat.ErrTooLarge},
+		{"square of 65 bits", stat.Totals{N: 1, S1: 1 << 32, S2: 1}, everything, stat.ErrTooLarge},
 		{"sum of nothing", stat.Totals{S1: 800}, everything, stat.ErrImpossible},
 		{"squares too small", stat.Totals{N: 2, S1: 1600, S2: 1_279_999}, everything, stat.ErrImpossible},
 		{"no patient count", stat.Totals{}, everything &^ 1, stat.ErrSelection},

@@ -79,7 +79,7 @@ func (p patient) append(d PatientBatch, rep *Report) error {
 		return err
 	}
 	for _, seg := range d.Segments {
-		if err := p.observe(seg, closed); err != nil {
+		if err := p.observe(seg); err != nil {
 			return err
 		}
 	}
@@ -146,9 +146,9 @@ func (p patient) appendGaps(gaps []Gap) error {
 
 // observe adds the parts of seg that are not observed yet, so that stored
 // segments never overlap and no second is counted twice. A part that begins
-// where a segment ends makes that one longer. Nothing is added before the first
-// open epoch, except by growing.
-func (p patient) observe(seg Segment, closed int64) error {
+// where a segment ends makes that one longer. Seconds of closed epochs are stored
+// but no longer counted: their sums are final.
+func (p patient) observe(seg Segment) error {
 	rows, err := p.bucket(kindSegments)
 	if err != nil {
 		return err
@@ -169,11 +169,6 @@ func (p patient) observe(seg Segment, closed int64) error {
 		seg.From = part.To
 		if before != nil && before.To == part.From {
 			part.From = before.From
-		} else {
-			part.From = max(part.From, closed*epochUs)
-		}
-		if part.From >= part.To {
-			continue
 		}
 		if err := p.put(rows, kindSegments, timeKey(part.From), timeKey(part.To)); err != nil {
 			return err

@@ -18,9 +18,13 @@ type disk struct {
 	mu      sync.Mutex
 	batches []store.Batch
 	err     error
+	during  func() // runs while a batch is on its way
 }
 
 func (d *disk) Append(b store.Batch) (store.Report, error) {
+	if d.during != nil {
+		d.during()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.err != nil {
@@ -87,21 +91,26 @@ func TestFailedFlushKeepsItsBatch(t *testing.T) {
 	d := &disk{err: full}
 	b := store.NewBuffer(d, time.Minute)
 	for i := range int64(2) {
-		if err := b.Add(beatAt(start + i)); err != nil {
+		if err := b.Add(beatAt(start + 2*i)); err != nil {
 			t.Fatal(err)
+		}
+		d.during = func() { // arrives while the flush is failing
+			if err := b.Add(beatAt(start + 2*i + 1)); err != nil {
+				t.Error(err)
+			}
 		}
 		if _, err := b.Flush(); !errors.Is(err, full) {
 			t.Errorf("Flush = %v, want the disk's error", err)
 		}
 	}
-	d.err = nil
+	d.err, d.during = nil, nil
 	if _, err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	got := d.batches[0][patient]
-	want := []ecg.Beat{{At: start, RR: 800}, {At: start + 1, RR: 800}}
-	if !slices.Equal(got.Beats, want) || got.Until != start+1 {
-		t.Errorf("batch after two failures = %+v, want both beats in order", got)
+	want := []ecg.Beat{{At: start, RR: 800}, {At: start + 1, RR: 800}, {At: start + 2, RR: 800}, {At: start + 3, RR: 800}}
+	if !slices.Equal(got.Beats, want) || got.Until != start+3 {
+		t.Errorf("batch after two failures = %+v, want all four beats in order", got)
 	}
 }
 
