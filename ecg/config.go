@@ -18,24 +18,24 @@ type Config struct {
 // paper, so Tuning{} is the detector as published; DefaultTuning is the set this
 // project uses. Fractions are in 1/256, times in milliseconds.
 type Tuning struct {
-	LowPassMS    int32 `json:"low_pass_ms,omitempty" yaml:"low_pass_ms,omitempty"`     // length of each low-pass boxcar, 30
-	HighPassMS   int32 `json:"high_pass_ms,omitempty" yaml:"high_pass_ms,omitempty"`   // length of the moving average that is subtracted, 160
-	IntegrateMS  int32 `json:"integrate_ms,omitempty" yaml:"integrate_ms,omitempty"`   // length of the integration window, 150
-	ThresholdV   int32 `json:"threshold_v,omitempty" yaml:"threshold_v,omitempty"`     // TH1 of the integrated signal, 64
-	ThresholdF   int32 `json:"threshold_f,omitempty" yaml:"threshold_f,omitempty"`     // TH1 of the filtered signal, 64
-	SearchV      int32 `json:"search_v,omitempty" yaml:"search_v,omitempty"`           // TH2 over TH1, integrated signal, 128
-	SearchF      int32 `json:"search_f,omitempty" yaml:"search_f,omitempty"`           // TH2 over TH1, filtered signal, 128
-	SearchAfter  int32 `json:"search_after,omitempty" yaml:"search_after,omitempty"`   // search-back after this many expected RR, 425
-	SearchWeight int32 `json:"search_weight,omitempty" yaml:"search_weight,omitempty"` // weight of a beat found by search-back, 64
-	SignalWeight int32 `json:"signal_weight,omitempty" yaml:"signal_weight,omitempty"` // weight of a beat in the signal levels, 32
-	NoiseWeight  int32 `json:"noise_weight,omitempty" yaml:"noise_weight,omitempty"`   // weight of noise in the noise levels, 32
-	TWaveMS      int32 `json:"t_wave_ms,omitempty" yaml:"t_wave_ms,omitempty"`         // slope is compared up to here after a beat, 360
-	TWaveSlope   int32 `json:"t_wave_slope,omitempty" yaml:"t_wave_slope,omitempty"`   // share of the last beat's slope that a beat must have, 128
-	RefractoryMS int32 `json:"refractory_ms,omitempty" yaml:"refractory_ms,omitempty"` // no two beats are closer, 200
-	FloorUV      int32 `json:"floor_uv,omitempty" yaml:"floor_uv,omitempty"`           // smaller peaks are noise at once, microvolts, 50
-	LearnMS      int32 `json:"learn_ms,omitempty" yaml:"learn_ms,omitempty"`           // learning period, 4000
-	FiducialMS   int32 `json:"fiducial_ms,omitempty" yaml:"fiducial_ms,omitempty"`     // R is sought this far around the filtered peak, 50
-	FitMS        int32 `json:"fit_ms,omitempty" yaml:"fit_ms,omitempty"`               // half width of the parabola, 10
+	LowPassMS    int32 `json:"low_pass_ms,omitempty" yaml:"low_pass_ms"`     // length of each low-pass boxcar, 30
+	HighPassMS   int32 `json:"high_pass_ms,omitempty" yaml:"high_pass_ms"`   // length of the moving average that is subtracted, 160
+	IntegrateMS  int32 `json:"integrate_ms,omitempty" yaml:"integrate_ms"`   // length of the integration window, 150
+	ThresholdV   int32 `json:"threshold_v,omitempty" yaml:"threshold_v"`     // TH1 of the integrated signal, 64
+	ThresholdF   int32 `json:"threshold_f,omitempty" yaml:"threshold_f"`     // TH1 of the filtered signal, 64
+	SearchV      int32 `json:"search_v,omitempty" yaml:"search_v"`           // TH2 over TH1, integrated signal, 128
+	SearchF      int32 `json:"search_f,omitempty" yaml:"search_f"`           // TH2 over TH1, filtered signal, 128
+	SearchAfter  int32 `json:"search_after,omitempty" yaml:"search_after"`   // search-back after this many expected RR, 425
+	SearchWeight int32 `json:"search_weight,omitempty" yaml:"search_weight"` // weight of a beat found by search-back, 64
+	SignalWeight int32 `json:"signal_weight,omitempty" yaml:"signal_weight"` // weight of a beat in the signal levels, 32
+	NoiseWeight  int32 `json:"noise_weight,omitempty" yaml:"noise_weight"`   // weight of noise in the noise levels, 32
+	TWaveMS      int32 `json:"t_wave_ms,omitempty" yaml:"t_wave_ms"`         // slope is compared up to here after a beat, 360
+	TWaveSlope   int32 `json:"t_wave_slope,omitempty" yaml:"t_wave_slope"`   // share of the last beat's slope that a beat must have, 128
+	RefractoryMS int32 `json:"refractory_ms,omitempty" yaml:"refractory_ms"` // no two beats are closer, 200
+	FloorUV      int32 `json:"floor_uv,omitempty" yaml:"floor_uv"`           // smaller peaks are noise at once, microvolts, 50
+	LearnMS      int32 `json:"learn_ms,omitempty" yaml:"learn_ms"`           // learning period, 4000
+	FiducialMS   int32 `json:"fiducial_ms,omitempty" yaml:"fiducial_ms"`     // R is sought this far around the filtered peak, 50
+	FitMS        int32 `json:"fit_ms,omitempty" yaml:"fit_ms"`               // half width of the parabola, 10
 }
 
 // ErrConfig reports a configuration that New refuses.

@@ -123,12 +123,16 @@ func (l *Line) deliver(s Sink) error {
 	return nil
 }
 
-// timeOf returns round(i*10^9/rate) nanoseconds, i <= 2^39+1.
-func (l *Line) timeOf(i int64) int64 {
+func (l *Line) timeOf(i int64) int64 { return SampleTime(i, l.det.cfg.RateMilliHz) }
+
+// SampleTime returns when sample i of a source with a constant rate is taken:
+// round(i*10^9/rate) nanoseconds after sample 0. |i| is at most 2^39+1, the rate
+// at least 100 Hz.
+func SampleTime(i, rateMilliHz int64) int64 {
 	if i < 0 {
-		return -l.timeOf(-i)
+		return -SampleTime(-i, rateMilliHz)
 	}
-	rate := uint64(l.det.cfg.RateMilliHz)
+	rate := uint64(rateMilliHz)
 	hi, lo := bits.Mul64(uint64(i), 1_000_000_000_000)
 	lo, carry := bits.Add64(lo, rate/2, 0)
 	q, _ := bits.Div64(hi+carry, lo, rate) // hi < 2^16 < rate

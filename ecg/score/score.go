@@ -207,15 +207,17 @@ func (v *View) rrErrors(ref Reference, det []float64, fs float64, pairs []pair, 
 			continue
 		}
 		a, b := ref.Beats[p.ref], ref.Beats[p.ref+1]
-		if !a.Normal || !b.Normal || flutterStarts(ref, a.At, b.At) {
+		if !a.Normal || !b.Normal || ref.FlutterBetween(a.At, b.At) {
 			continue
 		}
 		v.RRErr = append(v.RRErr, ((det[j]-det[p.det])-(b.At-a.At))/fs*1000)
 	}
 }
 
-func flutterStarts(ref Reference, from, to float64) bool {
-	for _, f := range ref.Flutter {
+// FlutterBetween reports whether an episode starts in [from, to], samples: such
+// an interval is none.
+func (r Reference) FlutterBetween(from, to float64) bool {
+	for _, f := range r.Flutter {
 		if from <= f[0] && f[0] <= to {
 			return true
 		}

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"statnet/ecg"
 )
 
 const (
@@ -51,6 +53,22 @@ func (s Signal) rails() (low, high int32) {
 	mid := int64(s.ADCZero) - int64(s.Baseline)
 	return saturate(mid - half), saturate(mid + half - 1)
 }
+
+// ReadHeader reads a .hea file.
+func ReadHeader(path string) (Header, error) {
+	text, err := readBounded(path, maxHeader)
+	if err != nil {
+		return Header{}, fmt.Errorf("read header: %w", err)
+	}
+	h, err := ParseHeader(text)
+	if err != nil {
+		return Header{}, fmt.Errorf("read header %s: %w", path, err)
+	}
+	return h, nil
+}
+
+// TimeNs returns the time of sample i, 0 <= i <= 2^38, in nanoseconds.
+func (h Header) TimeNs(i int64) int64 { return ecg.SampleTime(i, h.RateMilliHz) }
 
 // ParseHeader reads a header. Every refusal names the line.
 func ParseHeader(text []byte) (Header, error) {

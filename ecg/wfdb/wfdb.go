@@ -37,13 +37,9 @@ const maxFile = 1 << 34
 // checksum must match it.
 func Open(path string) (*Record, error) {
 	path = strings.TrimSuffix(path, ".hea") + ".hea"
-	text, err := readBounded(path, maxHeader)
+	h, err := ReadHeader(path)
 	if err != nil {
-		return nil, fmt.Errorf("read header: %w", err)
-	}
-	h, err := ParseHeader(text)
-	if err != nil {
-		return nil, fmt.Errorf("read header %s: %w", path, err)
+		return nil, err
 	}
 	r := &Record{Header: h, samples: make([][]int32, len(h.Signals))}
 	for first := 0; first < len(h.Signals); {
