@@ -84,7 +84,7 @@ func TestTooLongAFileIsNotRead(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("#"), MaxClusterBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadCluster(path); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := ReadCluster(path); err == nil || !strings.Contains(err.Error(), "read cluster file") {
 		t.Errorf("ReadCluster of %d bytes = %v, want a refusal", MaxClusterBytes+1, err)
 	}
 }

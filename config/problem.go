@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing wrong with a file, a flag or an environment variable.
@@ -42,14 +43,44 @@ func (p Problem) Error() string {
 	}
 	b.WriteString(p.Message)
 	if p.Line > 0 {
-		// A tab is one character wide for the parser, so it must be for the caret.
-		line := strings.ReplaceAll(p.Source, "\t", " ")
-		fmt.Fprintf(&b, "\n    %s\n    %s^", line, strings.Repeat(" ", max(p.Col-1, 0)))
+		line, col := excerpt(p.Source, p.Col)
+		fmt.Fprintf(&b, "\n    %s\n    %s^", line, strings.Repeat(" ", col-1))
 	}
 	if p.Example != "" {
 		b.WriteString("\n    e.g. " + p.Example)
 	}
 	return b.String()
+}
+
+// maxExcerpt is how much of a long line is shown, in characters.
+const maxExcerpt = 120
+
+// excerpt returns the part of a line that is shown, and the caret's column in
+// it. Tabs become one space, because the parser counts them so; what a terminal
+// would obey becomes a question mark.
+func excerpt(line string, col int) (string, int) {
+	runes := []rune(line)
+	for i, r := range runes {
+		switch {
+		case r == '\t':
+			runes[i] = ' '
+		case !unicode.IsPrint(r):
+			runes[i] = '?'
+		}
+	}
+	col = min(max(col, 1), len(runes)+1)
+	if len(runes) <= maxExcerpt {
+		return string(runes), col
+	}
+	from := min(max(col-maxExcerpt/2, 0), len(runes)-maxExcerpt)
+	shown := runes[from : from+maxExcerpt]
+	if from > 0 {
+		shown[0] = '…'
+	}
+	if from+maxExcerpt < len(runes) {
+		shown[maxExcerpt-1] = '…'
+	}
+	return string(shown), col - from
 }
 
 // Problems is everything wrong with a configuration, in the order of the file.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,6 +32,9 @@ The gateways' patches are synthetic until node.yaml names real ones.`,
 		Example: "  statnet init ward --gateways 3 --servers 3 --verifiers 4 --patients 9\n  statnet server --config ward/s1/node.yaml",
 		Args:    exactly(1, "DIR", "statnet init ward"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if history <= 0 {
+				return cli.Usagef(cmd.CommandPath()+" --help", "--history %s: must be positive, e.g. 1h", history)
+			}
 			spec.Sources = provision.Synthetic(history)
 			return runInit(cmd, args[0], spec)
 		},
@@ -79,6 +84,9 @@ func checkInit(s provision.Spec) error {
 		if n.got < n.low || n.got > n.limit {
 			return cli.Usagef(next, "--%s %d: must be from %d to %d, e.g. %s", n.flag, n.got, n.low, n.limit, n.good)
 		}
+	}
+	if words := []string{"debug", "info", "warn", "error"}; !slices.Contains(words, s.LogLevel) {
+		return cli.Usagef(next, "--node-log-level %s: must be one of %s, e.g. info", s.LogLevel, strings.Join(words, ", "))
 	}
 	if !config.ValidName(s.Name) {
 		return cli.Usagef(next, "--name %s: must be lower-case letters, digits, '-' and '.', e.g. ward.example", s.Name)
