@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"statnet/chain/fsm"
@@ -56,7 +58,11 @@ func (q *Querier) register(ctx context.Context, ask Ask) (*registered, error) {
 // submit plans and submits once. Key and question are on disk before anyone
 // hears of them, so that an interrupted query can be read later.
 func (q *Querier) submit(ctx context.Context, ask Ask) (*registered, error) {
-	p, err := q.plan(ask, q.coordinator(ctx))
+	coordinator, err := q.coordinator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := q.plan(ask, coordinator)
 	if err != nil {
 		return nil, err
 	}
@@ -78,28 +84,38 @@ func (q *Querier) submit(ctx context.Context, ask Ask) (*registered, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
-	if _, err := q.Verifiers.Submit(ctx, leaf); err != nil {
-		if _, ok := node.Refusal(err); ok {
-			return nil, err
-		}
-		return nil, unavailable("register the question", err, "statnet status")
+	_, err = q.Verifiers.Submit(ctx, leaf)
+	if _, refusal := node.Refusal(err); err != nil && !refusal {
+		return nil, q.unreachable(context.WithoutCancel(ctx), "register the question", err)
 	}
-	return r, nil
+	return r, err
 }
 
-// coordinator names the first server that answers; the first of the roster if
-// none does.
-func (q *Querier) coordinator(ctx context.Context) string {
-	for _, s := range q.Cluster.Servers {
-		one, cancel := context.WithTimeout(ctx, upTimeout)
-		err := q.Servers.Up(one, s.ID)
-		cancel()
-		if err == nil {
-			return record.RoleServer + "/" + s.ID
-		}
-		q.Log.Warn("server does not answer", "server", s.ID, "err", err)
+// coordinator names the first server that answers. With fewer servers than can
+// open, nothing is asked: the patients' budget would be spent for no answer.
+func (q *Querier) coordinator(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	errs := make([]error, len(q.Cluster.Servers))
+	var wg sync.WaitGroup
+	for i, s := range q.Cluster.Servers {
+		wg.Go(func() { errs[i] = q.Servers.Up(ctx, s.ID) })
 	}
-	return record.RoleServer + "/" + q.Cluster.Servers[0].ID
+	wg.Wait()
+	var up, down []string
+	for i, s := range q.Cluster.Servers {
+		if errs[i] != nil {
+			down = append(down, s.ID)
+			q.Log.Info("server does not answer", "server", s.ID, "err", errs[i])
+			continue
+		}
+		up = append(up, s.ID)
+	}
+	if need := q.Cluster.Opening.Threshold; len(up) < need {
+		return "", unavailable("distribute: too few servers", fmt.Errorf("%d of %d servers reachable, %d must open; %s not: nothing was asked",
+			len(up), len(errs), need, strings.Join(down, ", ")), "statnet status")
+	}
+	return record.RoleServer + "/" + up[0], nil
 }
 
 // cosigned waits until the question is below a co-signed checkpoint.
@@ -154,7 +170,7 @@ func (q *Querier) serverOrder(coordinator string) []string {
 }
 
 // watch follows the query until it is closed, and tells of its progress.
-func (q *Querier) watch(ctx context.Context, r *registered, clock *stopwatch) error {
+func (q *Querier) watch(ctx context.Context, r *registered) error {
 	wait, cancel := context.WithTimeout(ctx, r.ask.Timeout+closeGrace)
 	defer cancel()
 	var last Progress
@@ -166,7 +182,6 @@ func (q *Querier) watch(ctx context.Context, r *registered, clock *stopwatch) er
 		if p := progressOf(query); p != last {
 			last = p
 			q.report(p)
-			clock.phase(query.Phase)
 		}
 		return query.Phase == fsm.Closed
 	})

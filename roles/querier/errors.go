@@ -44,13 +44,16 @@ func failed(check, item string, err error) error {
 	}
 }
 
-// unreachable explains a ledger that did not show itself in time.
-func (q *Querier) unreachable(ctx context.Context, size uint64, err error) error {
-	cause := fmt.Sprintf("%d of %d verifiers reachable, %d must sign", q.Verifiers.Reachable(ctx), q.Cluster.N(), q.Cluster.Q())
-	if size > 0 {
-		cause += "; the ledger is there, but the servers have not finished the collective key"
+// unreachable explains a ledger that cannot be used: it asks every verifier
+// whether it is there.
+func (q *Querier) unreachable(ctx context.Context, what string, err error) error {
+	up := q.Verifiers.Reachable(ctx)
+	cause := fmt.Sprintf("%d of %d verifiers reachable, %d must sign", up, q.Cluster.N(), q.Cluster.Q())
+	if up >= q.Cluster.Q() {
+		cause += "; they are there, so wait a moment: a new leader is being elected, or the collective key is being made"
 	}
-	return &cli.Error{Code: cli.Unavailable, What: "register: the ledger is not available", Cause: cause, Next: "statnet status", Err: err}
+	return &cli.Error{Code: cli.Unavailable, What: what + ": the ledger is not available", Cause: cause,
+		Next: "statnet status shows which nodes to start", Err: err}
 }
 
 // forked keeps the evidence that a quorum signed two ledgers.

@@ -35,6 +35,11 @@ func (a *Answer) Partial() bool { return a.partial || a.Query.Outcome == record.
 // shares, and decrypts; it is query step Q9. No number exists before every
 // check has passed.
 func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*Answer, error) {
+	var closed *fsm.Query
+	q.Ledger.View(func(s *fsm.State) { closed, _ = s.Query(r.id) })
+	if closed != nil && !closed.Outcome.Opened() {
+		return nil, q.notOpened(closed)
+	}
 	receipt, err := q.receipt(r.id)
 	if err != nil {
 		return nil, err
@@ -51,9 +56,6 @@ func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*A
 	if query.ID != r.id {
 		return nil, failed("question", fmt.Sprintf("query %x", query.ID[:8]), errors.New("the receipt is of another question"))
 	}
-	if !query.Outcome.Opened() {
-		return nil, q.notOpened(query)
-	}
 	sums, err := q.decrypt(ctx, r, report)
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*A
 	if err != nil {
 		return nil, failed("sums", "the opened integers", err)
 	}
-	a := &Answer{Query: query, Window: r.window, Ask: r.ask, Result: result, Report: report, Timing: clock.laps()}
+	a := &Answer{Query: query, Window: r.window, Ask: r.ask, Result: result, Report: report, Timing: clock.laps(query)}
 	return a, q.seal(receipt, a)
 }
 

@@ -73,43 +73,42 @@ type Lap struct {
 	Took time.Duration
 }
 
-// stopwatch measures the parts of a question by the querier's own clock.
+// stopwatch measures what the querier does itself, by its own clock.
 type stopwatch struct {
 	now         func() time.Time
 	start, last time.Time
-	phaseOf     map[string]time.Duration
+	took        map[string]time.Duration
 }
 
 func newStopwatch(now func() time.Time) *stopwatch {
 	t := now()
-	return &stopwatch{now: now, start: t, last: t, phaseOf: map[string]time.Duration{}}
+	return &stopwatch{now: now, start: t, last: t, took: map[string]time.Duration{}}
 }
 
-// lapOf names the part of the timing that ends when a phase begins.
-var lapOf = map[fsm.Phase]string{
-	fsm.Judge1: "collect", fsm.Sum: "verify", fsm.Judge2: "sum", fsm.Switch: "verify",
-	fsm.Judge3: "switch", fsm.Done: "verify", fsm.Closed: "close",
-}
-
-// phase notes that a phase was seen. Phases that pass between two looks count
-// for the one that is seen.
-func (s *stopwatch) phase(p fsm.Phase) {
-	if name, ok := lapOf[p]; ok {
-		s.lap(name)
-	}
-}
-
+// lap ends one part and begins the next.
 func (s *stopwatch) lap(name string) {
 	t := s.now()
-	s.phaseOf[name] += t.Sub(s.last)
-	s.last = t
+	s.took[name], s.last = t.Sub(s.last), t
 }
 
 // laps lists every part in the order of a question's life, then the total.
-func (s *stopwatch) laps() []Lap {
-	var out []Lap
-	for _, name := range []string{"register", "collect", "verify", "sum", "switch", "close", "open"} {
-		out = append(out, Lap{name, s.phaseOf[name]})
+// What the others did is taken from the ledger's own time, which advances in
+// steps: the parts are good to some 50 ms and leave out what lies between.
+func (s *stopwatch) laps(q *fsm.Query) []Lap {
+	ended := func(p fsm.Phase) uint64 {
+		if t, ok := q.Ended[p]; ok {
+			return t
+		}
+		return q.T0
 	}
-	return append(out, Lap{"total", s.now().Sub(s.start)})
+	between := func(a, b uint64) time.Duration { return time.Duration(max(b, a)-a) * time.Millisecond }
+	return []Lap{
+		{"register", s.took["register"]},
+		{"collect", between(q.T0, ended(fsm.Open))},
+		{"verify", between(ended(fsm.Open), ended(fsm.Judge1)) + between(ended(fsm.Sum), ended(fsm.Judge2)) + between(ended(fsm.Switch), ended(fsm.Judge3))},
+		{"sum", between(ended(fsm.Judge1), ended(fsm.Sum))},
+		{"switch", between(ended(fsm.Judge2), ended(fsm.Switch))},
+		{"open", s.took["open"]},
+		{"total", s.now().Sub(s.start)},
+	}
 }

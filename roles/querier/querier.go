@@ -127,9 +127,7 @@ func (q *Querier) contact(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	var size uint64
-	q.Ledger.View(func(s *fsm.State) { size = s.Size() })
-	return q.unreachable(ctx, size, err)
+	return q.unreachable(ctx, "register", err)
 }
 
 // one asks one question about one window.
@@ -141,9 +139,10 @@ func (q *Querier) one(ctx context.Context, ask Ask) (*Answer, error) {
 	}
 	defer asked.key.Destroy()
 	clock.lap("register")
-	if err := q.watch(ctx, asked, clock); err != nil {
+	if err := q.watch(ctx, asked); err != nil {
 		return nil, err
 	}
+	clock.lap("watch")
 	return q.open(ctx, asked, clock)
 }
 

@@ -112,4 +112,4 @@ func (v *Verifier) announce(ctx context.Context) error {
 }
 
 // leads reports whether this verifier is raft's leader.
-func (v *Verifier) leads() bool { return v.Ledger.Status().Raft == "leader" }
+func (v *Verifier) leads() bool { return v.Ledger.Status().Leader == v.ID }
