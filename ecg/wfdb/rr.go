@@ -31,7 +31,9 @@ const (
 // beats judged as the detector's are. Times are whole milliseconds, rise, and
 // are added to startUs. The intervals are taken as they are, not computed from
 // the times; a row whose time does not follow from the previous row and its own
-// interval, or whose interval is 0, starts a new segment.
+// interval, or whose interval is 0, starts a new segment. A segment's first
+// interval counts: the beat that began it is delivered, too, as the segment's
+// first, so that a list of n intervals gives n of them.
 func RRBeats(path string, startUs int64, sink func(ecg.Beat) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -58,11 +60,7 @@ func ReadRR(r io.Reader, startUs int64, sink func(ecg.Beat) error) error {
 		if err != nil {
 			return err
 		}
-		b, err := s.put(at, rr, startUs)
-		if err != nil {
-			return err
-		}
-		return sink(b)
+		return s.put(at, rr, startUs, sink)
 	})
 }
 
@@ -74,15 +72,30 @@ type strap struct {
 	clockNs int64
 }
 
-func (s *strap) put(at, rr, startUs int64) (ecg.Beat, error) {
-	var p ecg.Peak
-	if d := at - s.lastMS - rr; !s.started || rr == 0 || d > tolerance || d < -tolerance {
-		p.Flags = ecg.First
-		s.clockNs = 0
+func (s *strap) put(at, rr, startUs int64, sink func(ecg.Beat) error) error {
+	d := at - s.lastMS - rr
+	segment := !s.started || rr == 0 || d > tolerance || d < -tolerance
+	if begun := at - rr; segment && rr > 0 && begun >= 0 && (!s.started || begun > s.lastMS) {
+		if err := s.beat(ecg.First, 0, startUs+1000*begun, sink); err != nil {
+			return err
+		}
+		segment = false
 	}
-	s.clockNs += rr * 1_000_000
 	s.started, s.lastMS = true, at
-	return s.clean.Put(p, s.clockNs, startUs+1000*at)
+	if segment {
+		return s.beat(ecg.First, 0, startUs+1000*at, sink)
+	}
+	return s.beat(0, rr, startUs+1000*at, sink)
+}
+
+// beat delivers one beat, rr ms after the one before on the device's clock.
+func (s *strap) beat(f ecg.Flags, rr, wallUs int64, sink func(ecg.Beat) error) error {
+	s.clockNs += rr * 1_000_000
+	b, err := s.clean.Put(ecg.Peak{Flags: f}, s.clockNs, wallUs)
+	if err != nil {
+		return err
+	}
+	return sink(b)
 }
 
 // parseRow reads "123,800".

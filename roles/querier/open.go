@@ -66,7 +66,7 @@ func (q *Querier) open(ctx context.Context, r *registered, clock *stopwatch) (*A
 	if err != nil {
 		return nil, failed("sums", "the opened integers", err)
 	}
-	a := &Answer{Query: query, Window: r.window, Ask: r.ask, Result: result, Report: report, Timing: clock.laps(query)}
+	a := &Answer{Query: query, Window: r.window, Ask: r.ask, Result: result, Report: report, Timing: clock.laps()}
 	return a, q.seal(receipt, a)
 }
 

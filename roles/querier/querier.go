@@ -142,7 +142,7 @@ func (q *Querier) one(ctx context.Context, ask Ask) (*Answer, error) {
 	if err := q.watch(ctx, asked); err != nil {
 		return nil, err
 	}
-	clock.lap("watch")
+	clock.lap("answer")
 	return q.open(ctx, asked, clock)
 }
 
