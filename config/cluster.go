@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 )
 
 // ParamsID is the identifier of the one parameter set of the encryption,
@@ -107,6 +109,13 @@ type Rule struct {
 	Patients   []string `yaml:"patients" example:"[p-0001]" doc:"named patients whom this querier treats and may ask about one by one; only with purpose clinical"`
 	MinCohort  int      `yaml:"min_cohort" required:"true" example:"3" doc:"fewest patients that an answer about a cohort must rest on; research: at least 10"`
 	Purpose    string   `yaml:"purpose" required:"true" enum:"clinical|research" example:"clinical" doc:"clinical: treatment; research: registered cohorts only"`
+}
+
+// Statistics lists every statistic that a rule can name. Package stat computes
+// them; a test holds both lists together.
+func Statistics() []string {
+	fields := fieldsOf(reflect.TypeFor[Rule]())
+	return slices.Clone(fields[indexOf(fields, "statistics")].enum)
 }
 
 // ReadCluster reads, decodes and validates cluster.yaml. Its errors of content

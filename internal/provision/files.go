@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"statnet/chain"
 	"statnet/config"
 	"statnet/crypto/pki"
 )
@@ -83,7 +84,7 @@ func writeKeys(spec Spec, k *keys, m config.Member, n *config.Node, dir string) 
 	if err := cosign.WriteFile(filepath.Join(dir, n.Keys.CosignKeyFile)); err != nil {
 		return err
 	}
-	return writeInstance(filepath.Join(dir, n.DataDir), k.instance[m.Path()])
+	return chain.WriteInstance(filepath.Join(dir, n.DataDir), k.instance[m.Path()])
 }
 
 // readBack parses the text that is about to be written and compares: a value

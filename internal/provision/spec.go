@@ -18,12 +18,6 @@ const (
 	CohortAll       = "all" // the cohort of every patient
 )
 
-// Statistics lists every statistic that a policy can name.
-var Statistics = []string{
-	"count", "sum", "mean", "variance", "stddev", "rmssd", "pnn50", "cv", "min", "max", "median", "quantile",
-	"histogram", "summary", "arrhythmia", "series",
-}
-
 // DefaultPolicy lets the first querier ask everything about the cohort of all
 // patients and about each of them. It is a start for a demonstration, not a
 // policy for a hospital.
@@ -33,7 +27,7 @@ func DefaultPolicy(c *config.Cluster) []config.Rule {
 	}
 	all := c.Cohorts[0]
 	return []config.Rule{{
-		Querier: c.Queriers[0].ID, Statistics: Statistics, Signals: []string{"rr", "hr"},
+		Querier: c.Queriers[0].ID, Statistics: config.Statistics(), Signals: []string{"rr", "hr"},
 		Cohorts: []string{all.ID}, Patients: all.Patients, MinCohort: min(3, len(all.Patients)), Purpose: "clinical",
 	}}
 }
