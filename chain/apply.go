@@ -47,6 +47,9 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 				return err
 			}
 		}
+		if err := put(tx, bucketState, "signed", be64(n.lastSigned())); err != nil {
+			return err
+		}
 		return n.ledger.putHead(tx)
 	})
 	switch {

@@ -216,6 +216,9 @@ func (n *Node) claimOf(ctx context.Context, v record.GenesisVerifier, previous u
 // be used to hold ledger time back. A node that lags waits for the leaf, within
 // ctx.
 func (n *Node) Claim(ctx context.Context, previousCut uint64) ([]byte, error) {
+	if err := n.haltedErr(); err != nil {
+		return nil, fmt.Errorf("claim time: %w", err)
+	}
 	var last uint64
 	err := n.await(ctx, func() bool {
 		last = n.ledger.state.LastCut()

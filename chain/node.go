@@ -59,6 +59,7 @@ type Node struct {
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
 	if err := n.haltedErr(); err != nil {
+		_ = n.cfg.Listener.Close() // peers see at once that nobody votes here
 		return n.serveReads(ctx, err)
 	}
 	if err := n.startRaft(); err != nil {

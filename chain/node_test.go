@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -20,12 +23,17 @@ func TestMain(m *testing.M) {
 		stormChild()
 		return
 	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set("8") // these tests wait for elections, they do not compute
+	}
 	goleak.VerifyTestMain(m)
 }
 
 // TestCluster takes a question's first steps over four verifiers with the real
 // rules: key generation, QUERY, checkpoint, ticket.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, fsmtest.Options{}, realState)
 	h.start()
 	leader := h.leader()
@@ -158,6 +166,7 @@ func (h *harness) checkProofs(t *testing.T, id string) {
 // TestFailover stops leaders and checks that nothing acknowledged is lost or
 // moved, and that a returning node catches up.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, fsmtest.Options{}, looseState)
 	h.start()
 	acked := map[uint64]uint64{} // day -> leaf
@@ -226,6 +235,7 @@ func (h *harness) checkAcked(acked map[uint64]uint64) {
 // TestTwoOfFourAreNotEnough checks the quorum from the outside: half of the
 // verifiers acknowledge nothing, and say that the outcome is unknown.
 func TestTwoOfFourAreNotEnough(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, fsmtest.Options{}, looseState)
 	h.start()
 	h.submit("v1", h.audit("gateway/gw-1", 1))
@@ -243,6 +253,7 @@ func TestTwoOfFourAreNotEnough(t *testing.T) {
 }
 
 func TestConflict(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, fsmtest.Options{}, looseState)
 	h.start()
 	h.submit("v1", h.audit("gateway/gw-1", 1, 1))

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
@@ -147,10 +149,30 @@ func (n *Node) openFiles(self record.GenesisVerifier, fresh newState) (err error
 	if n.signer, err = signer.Open(n.file("signer.journal"), id, n.cfg.CosignKey, n.ledger.root); err != nil {
 		return err
 	}
-	if n.bootstrap, err = n.firstStart(); err != nil {
+	if err = n.checkJournal(); err == nil {
+		n.bootstrap, err = n.firstStart()
+	}
+	if err != nil {
 		return errors.Join(err, n.signer.Close())
 	}
 	n.signLastCut()
+	return nil
+}
+
+// checkJournal finds a journal that lost whole entries, or was brought back from
+// a copy: the ledger remembers a later signature.
+func (n *Node) checkJournal() error {
+	last := n.signer.Last().Size
+	stored, err := n.ledger.read(bucketState, "signed")
+	if err != nil {
+		return err
+	}
+	if len(stored) == 8 && binary.BigEndian.Uint64(stored) > last {
+		return disk.Damaged(n.file("signer.journal"), "it ends at size %d, size %d was signed", last, binary.BigEndian.Uint64(stored))
+	}
+	if n.newest.Size > last && slices.Contains(n.newest.Signers, n.cfg.ID) {
+		return disk.Damaged(n.file("signer.journal"), "it ends at size %d, a co-signed note of size %d has this node's line", last, n.newest.Size)
+	}
 	return nil
 }
 

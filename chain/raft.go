@@ -110,10 +110,11 @@ func (n *Node) stopRaft(handOver bool) {
 			n.log.Debug("leadership transfer", "error", err)
 		}
 	}
-	if err := r.Shutdown().Error(); err != nil {
+	stopped := r.Shutdown()
+	n.stopTransport() // first: a call to a silent peer would hold raft for its whole timeout
+	if err := stopped.Error(); err != nil {
 		n.log.Warn("stop raft", "error", err)
 	}
-	n.stopTransport()
 }
 
 // running is raft, nil before Run and after it.

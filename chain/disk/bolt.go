@@ -15,7 +15,7 @@ import (
 var ErrLocked = errors.New("in use by another process")
 
 // lockWait bounds the wait for a database that another process holds.
-const lockWait = 2 * time.Second
+const lockWait = 500 * time.Millisecond
 
 // OpenBolt opens the database at path with the given top-level buckets, after
 // checking every page of an existing file. Absent files are created, 0600.
