@@ -72,12 +72,16 @@ func (d *Detector) begin(n int64) {
 func (d *Detector) Put(count int32, out []Peak) []Peak {
 	d.f.put(d.cfg.microvolts(count))
 	ended := d.watch.put(d, count)
-	if !d.watch.off {
-		if d.watch.rail == railRun {
-			out = d.leadOff(out)
-		} else {
-			out = d.step(out)
+	switch {
+	case d.watch.off:
+		if d.watch.railed && d.watch.settled(&d.f) {
+			d.back()
 		}
+	case d.watch.rail == railRun:
+		out = d.leadOff(out)
+		d.watch.railed = true
+	default:
+		out = d.step(out)
 	}
 	if ended {
 		out = d.second(out)
@@ -112,22 +116,29 @@ func (d *Detector) second(out []Peak) []Peak {
 	w := &d.watch
 	w.close()
 	if w.off {
-		if !w.last.silent {
-			w.off = false
-			d.begin(d.f.n)
+		if !w.railed && !w.last.silent {
+			d.back()
 		}
 		return out
 	}
 	d.topV.add(w.last.topM)
 	d.topB.add(w.last.topB)
 	d.judge.second(&d.f, w.last.topD)
-	if w.last.flat || w.quiets >= quietsOff {
+	if w.lost() {
 		return d.leadOff(out)
 	}
 	if d.learning && d.f.n-d.learnFrom >= int64(d.t.LearnMS)*d.f.second/1000 {
 		out = d.learned(out)
 	}
 	return out
+}
+
+// back starts a new stretch with the next sample.
+func (d *Detector) back() {
+	w := &d.watch
+	w.off, w.railed = false, false
+	w.now.topB, w.now.topD, w.now.topM = 0, 0, 0 // of the part before it
+	d.begin(d.f.n)
 }
 
 // leadOff ends the stretch. What came before is finished; a maximum that the

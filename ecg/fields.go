@@ -94,10 +94,15 @@ func (f *filter) resum() {
 
 func (w *watch) visit(v *visitor, f *filter) {
 	v.flag(&w.off)
+	v.flag(&w.railed)
+	v.i64(&w.lastRail)
+	v.within(w.lastRail, 0, f.n)
 	v.i64(&w.complete)
 	v.i64(&w.observed)
 	v.i64(&w.rail)
 	v.i64(&w.quiets)
+	v.i64(&w.deads)
+	v.within(w.deads, 0, w.complete)
 	v.check(w.complete == f.n/f.second)
 	v.within(w.observed, 0, w.complete)
 	v.within(w.quiets, 0, w.complete)

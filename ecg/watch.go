@@ -2,10 +2,12 @@ package ecg
 
 // Limits of "there is no signal".
 const (
-	flatUV    = 20 // raw range of a second below it: the lead is off
-	quietUV   = 50 // filtered signal below it for two seconds: nothing to see
+	flatUV    = 20 // raw range of a second below it: no signal
+	deadUV    = 5  // less than any amplifier's noise
+	quietUV   = 50 // filtered signal below it for two seconds: no signal
 	railRun   = 3  // samples in a row at a rail: the input is saturated
-	quietsOff = 8  // quiet seconds that count as a lead off, too
+	deadsOff  = 3  // dead seconds in a row: the lead is off
+	quietsOff = 8  // flat or quiet seconds in a row: it is, too
 )
 
 // tally is what is known about one second.
@@ -18,15 +20,20 @@ type tally struct {
 
 // watch decides, second by second, whether there is a signal.
 //
-// A flat or saturated lead stops the detector at once, and the signal that comes
-// back is learned anew: an interval across a lead-off would be invented. A
-// second that is merely quiet may be a heart that pauses, so the interval
-// remains; only eight of them in a row are a lead off.
+// A saturated or dead lead is off: the detector stops, and the signal that comes
+// back is learned anew, because an interval across it would be invented. After
+// saturation that is as soon as the filters have forgotten it, otherwise after
+// the first second that is not silent. Seconds that are merely flat or quiet may
+// be a heart that pauses, so the interval over them remains, though they are not
+// observed; only eight of them in a row are a lead off.
 type watch struct {
 	off                bool
+	railed             bool  // off because of saturation
+	lastRail           int64 // sample that was the third or later in a row at a rail
 	complete, observed int64
 	rail               int64 // samples in a row at a rail
-	quiets             int64 // quiet seconds in a row
+	quiets             int64 // flat or quiet seconds in a row
+	deads              int64 // dead seconds in a row
 	now, last          tally
 }
 
@@ -45,11 +52,18 @@ func (w *watch) put(d *Detector, count int32) bool {
 	t.topM = max(t.topM, f.m[at])
 	if d.railed(count) {
 		w.rail++
-		t.railed = t.railed || w.rail >= railRun
+		if w.rail >= railRun {
+			t.railed, w.lastRail = true, n
+		}
 	} else {
 		w.rail = 0
 	}
 	return n+1 == (w.complete+1)*f.second
+}
+
+// settled reports that the filters have forgotten the last saturated sample.
+func (w *watch) settled(f *filter) bool {
+	return f.n-1-w.lastRail > 2*f.lengths.low+f.high+f.window+4*f.k
 }
 
 func (d *Detector) railed(count int32) bool {
@@ -63,14 +77,21 @@ func (w *watch) close() {
 	t.flat = t.high-t.low < flatUV
 	t.quiet = t.topB < 8*quietUV
 	t.silent = t.railed || t.flat || t.quiet && w.last.quiet
-	if t.quiet {
-		w.quiets++
-	} else {
-		w.quiets = 0
-	}
+	w.quiets = oneMoreIf(t.quiet || t.flat, w.quiets)
+	w.deads = oneMoreIf(t.high-t.low < deadUV, w.deads)
 	w.complete++
 	if !t.silent {
 		w.observed++
 	}
 	w.last = *t
+}
+
+// lost reports that so many silent seconds are a lead off.
+func (w *watch) lost() bool { return w.deads >= deadsOff || w.quiets >= quietsOff }
+
+func oneMoreIf(yes bool, n int64) int64 {
+	if yes {
+		return n + 1
+	}
+	return 0
 }

@@ -157,6 +157,7 @@ type View struct {
 	TP, FN, FP int
 	Off        []float64 // detection minus annotation of matched beats, ms
 	RRErr      []float64 // RR error between adjacent normal beats, ms
+	Extra      []float64 // the FP detections, samples
 }
 
 // Options of scoring; the zero value is refused, use Default.
@@ -185,6 +186,7 @@ func NewView(ref Reference, det []float64, fs float64, samples int64, windowMS, 
 		switch {
 		case p.ref < 0:
 			v.FP++
+			v.Extra = append(v.Extra, det[p.det])
 		case p.det < 0:
 			v.FN++
 		default:
