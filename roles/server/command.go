@@ -42,6 +42,7 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer s.Close()
 			s.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
 			log.Info("server runs", "id", cfg.ID, "listen", cfg.Listen, "cluster", n.Cluster.Name)
 			return s.Run(cmd.Context())

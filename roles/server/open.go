@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // Open makes a server out of its files and a listener for all roles, which is
-// closed when Run returns.
+// closed when Run returns. Close releases the files; the vault is the caller's.
 func Open(n *node.Node, vault *Vault, lis net.Listener) (*Server, error) {
 	ledger, err := n.Follower()
 	if err != nil {
@@ -26,8 +27,9 @@ func Open(n *node.Node, vault *Vault, lis net.Listener) (*Server, error) {
 		Verifiers: n.Verifiers, Servers: others{n.Dialer}, Vault: vault, HE: n.HE, Now: time.Now, Log: n.Log,
 	}
 	if err := s.init(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, ledger.Close())
 	}
+	s.closers = append(s.closers, ledger.Close)
 	hub := wire.NewLinkHub(wire.HubConfig{
 		Log: n.Log, MaxUpload: s.mayUpload, OnAttach: s.tasksFor, OnUpload: s.Uploaded, OnFailed: s.declined,
 		OnRefused: s.refused, Checkpoint: ledger.Checkpoint,

@@ -88,6 +88,7 @@ type Server struct {
 	index          int // 1..n in roster order
 	ciphertextSize int // bytes of one encoded ciphertext
 	ready          sync.Once
+	closers        []func() error // of what Open opened
 
 	mu       sync.Mutex
 	openers  map[uint64]*he.Opener  // by key epoch; guarded by mu
@@ -131,6 +132,21 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("server %s: %w", s.ID, err)
 	}
 	return nil
+}
+
+// Close destroys the key parts and releases what Open opened; after Run has
+// returned.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.openers {
+		o.Close()
+	}
+	var errs []error
+	for _, c := range s.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
 }
 
 // path is this server's node path.

@@ -17,18 +17,39 @@ import (
 	"statnet/wire"
 )
 
+// Option changes what Open builds. Processes use none.
+type Option func(*options)
+
+type options struct {
+	heartbeat time.Duration                           // of raft; 0 is its default
+	blobs     func(wire.BlobHandler) wire.BlobHandler // what peers see of the blob store
+}
+
+// WithHeartbeat sets raft's heartbeat and election timeout: tests start faster.
+func WithHeartbeat(d time.Duration) Option { return func(o *options) { o.heartbeat = d } }
+
+// WithBlobs puts something between the blob store and those who ask for it: a
+// double that withholds.
+func WithBlobs(wrap func(wire.BlobHandler) wire.BlobHandler) Option {
+	return func(o *options) { o.blobs = wrap }
+}
+
 // Open makes a verifier out of its files and two listeners: api for all roles,
 // raft for the other verifiers. It takes the listeners over: they are closed
 // when Run returns, or when Open fails.
-func Open(n *node.Node, api, raft net.Listener) (*Verifier, error) {
-	v, err := open(n, api, raft)
+func Open(n *node.Node, api, raft net.Listener, opts ...Option) (*Verifier, error) {
+	o := options{blobs: func(h wire.BlobHandler) wire.BlobHandler { return h }}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	v, err := open(n, api, raft, o)
 	if err != nil {
 		return nil, errors.Join(err, api.Close(), raft.Close())
 	}
 	return v, nil
 }
 
-func open(n *node.Node, api, raft net.Listener) (*Verifier, error) {
+func open(n *node.Node, api, raft net.Listener, o options) (*Verifier, error) {
 	cosign, err := cosignKey(n)
 	if err != nil {
 		return nil, err
@@ -36,7 +57,7 @@ func open(n *node.Node, api, raft net.Listener) (*Verifier, error) {
 	p := peers{n.Dialer}
 	ledger, err := chain.Open(chain.Config{
 		Dir: n.Config.DataDir, ID: n.Config.ID, Genesis: n.Genesis, Cluster: n.Cluster,
-		RecordKey: n.Key, CosignKey: cosign, Peers: p, Now: time.Now, Log: n.Log,
+		RecordKey: n.Key, CosignKey: cosign, Peers: p, Now: time.Now, Log: n.Log, Heartbeat: o.heartbeat,
 		Listener: wire.ListenRaft(raft, n.Credentials, n.Known), Dial: wire.DialRaft(n.Credentials, raftIDs(n.Cluster)),
 	})
 	if err != nil {
@@ -49,7 +70,7 @@ func open(n *node.Node, api, raft net.Listener) (*Verifier, error) {
 	s := wire.NewServer(n.Credentials, n.Log, n.Known, wire.WithErrors(node.WireError))
 	s.RegisterLedger(service{ledger})
 	s.RegisterPeer(service{ledger})
-	s.RegisterBlobs(service{ledger}, blob.MaxBlob)
+	s.RegisterBlobs(o.blobs(service{ledger}), blob.MaxBlob)
 	s.RegisterStatus(func(ctx context.Context) (wire.NodeStatus, error) {
 		st, err := v.status(ctx)
 		st.Version = cli.Version()

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"statnet/chain"
+	"statnet/chain/blob"
+	"statnet/chain/fsm"
 	"statnet/chain/record"
 	"statnet/config"
 	"statnet/crypto/he"
@@ -33,6 +35,19 @@ type Peers interface {
 	Blob(ctx context.Context, id string, digest []byte, limit int64) ([]byte, error)
 }
 
+// Ledger is this verifier's part in the log; *chain.Node is one.
+type Ledger interface {
+	Run(ctx context.Context) error
+	Submit(ctx context.Context, leaf []byte) (uint64, error)
+	View(func(*fsm.State))
+	Until(ctx context.Context, cond func(*fsm.State) bool) error
+	Wait(ctx context.Context, size uint64) (uint64, error) // for a co-signed size
+	Status() chain.Status
+	Blobs() *blob.Store
+}
+
+var _ Ledger = (*chain.Node)(nil)
+
 // API serves this verifier's methods to the other roles until ctx ends.
 type API interface {
 	Serve(ctx context.Context) error
@@ -45,7 +60,7 @@ type Verifier struct {
 	Cluster *config.Cluster
 	Origin  string // of the ledger
 	Signer  record.Signer
-	Ledger  *chain.Node
+	Ledger  Ledger
 	Peers   Peers
 	API     API
 	HE      *he.Context
