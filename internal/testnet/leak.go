@@ -1,0 +1,3 @@
+package testnet
+
+func (n *Net) searchLogs() {}
