@@ -279,7 +279,7 @@ func (p peers) ClaimTime(ctx context.Context, id string, previous uint64) ([]byt
 	return nil, errDown
 }
 
-// looseState is the real state machine, plus AUDIT records of anyone enrolled:
+// looseState is the real state machine, plus AUDIT and EVIDENCE records of anyone:
 // they are small, independent of each other and need no key generation.
 func looseState(cluster *config.Cluster) (*fsm.State, stepFunc) {
 	s := fsm.NewReplay(cluster)
@@ -291,7 +291,7 @@ func looseState(cluster *config.Cluster) (*fsm.State, stepFunc) {
 			return fsm.Result{}, &fsm.Refusal{Code: fsm.Malformed}
 		}
 		e, err := record.Decode(leaf)
-		if err != nil || e.Type != record.TypeAudit {
+		if err != nil || e.Type != record.TypeAudit && e.Type != record.TypeEvidence {
 			return s.Step(index, cmd)
 		}
 		if old, ok := seen[key]; ok {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"os"
 	"runtime"
 	"strconv"
 	"testing"
@@ -19,10 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("STATNET_STORM_DIR") != "" {
-		stormChild()
-		return
-	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = f.Value.Set("8") // these tests wait for elections, they do not compute
