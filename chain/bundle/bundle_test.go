@@ -2,6 +2,7 @@ package bundle_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"os"
 	"slices"
@@ -235,8 +236,20 @@ func TestRefusals(t *testing.T) {
 		{"one verifier signs three times", "checkpoint", func(r *bundle.Receipt) {
 			r.Note = f.Note(f.size, "verifier/v1", "verifier/v1", "verifier/v1")
 		}},
-		{"a stranger's line", "checkpoint", func(r *bundle.Receipt) {
+		{"a line that is none", "checkpoint", func(r *bundle.Receipt) {
 			r.Note = append(f.Note(f.size), "— someone AAAAAAAA\n"...)
+		}},
+		{"a stranger's line", "checkpoint", func(r *bundle.Receipt) {
+			k := fsmtest.CosignKey("verifier/v9")
+			c := note.NewCosigner(f.policy.Origin, "v9", k.Public().(ed25519.PublicKey))
+			cp, err := note.ParseCheckpoint(bytes.SplitAfter(r.Note, []byte("\n\n"))[0][:bytes.Index(r.Note, []byte("\n\n"))+1])
+			if err != nil {
+				f.T.Fatal(err)
+			}
+			r.Note = append(f.Note(f.size), note.Cosign(c, k, cp, 1).String()...)
+		}},
+		{"lines in another order", "checkpoint", func(r *bundle.Receipt) {
+			r.Note = f.Note(f.size, "verifier/v3", "verifier/v1", "verifier/v2")
 		}},
 		{"older checkpoint", "inclusion", func(r *bundle.Receipt) { r.Note = f.Note(f.size - 3) }},
 		{"policy of fewer verifiers", "policy", func(r *bundle.Receipt) {

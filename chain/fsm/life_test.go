@@ -194,7 +194,10 @@ func TestReissue(t *testing.T) {
 }
 
 func TestResultAndCloseAreComputed(t *testing.T) {
-	l, id := stage(t, fsm.Done)
+	l, id := stage(t, fsm.Sum)
+	refused(t, l, "server/s1", &record.Result{QueryID: id, Aggregate: 1, KeySwitches: []uint64{2}}, fsm.WrongPhase, "")
+	refused(t, l, "verifier/v1", &record.Close{QueryID: id}, fsm.WrongPhase, "")
+	l, id = stage(t, fsm.Done)
 	if _, ok := l.State.CloseRecord(id); ok {
 		t.Error("CLOSE before RESULT")
 	}

@@ -2,6 +2,7 @@ package fsm_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"statnet/chain/fsm"
@@ -266,6 +267,31 @@ func TestQueryRefusals(t *testing.T) {
 		t.Errorf("named patient: minimum %d, asked %v; want 1, gateway/gw-1", q.Minimum, q.Asked)
 	}
 }
+
+// A cohort that no gateway holds is refused, not asked of nobody.
+func TestCohortWithoutGateway(t *testing.T) {
+	l := newLedger(t)
+	c := *l.Cluster
+	c.Gateways = nil
+	if _, err := fsm.Allowed(&c, "querier/dr-a", l.QueryRecord()); !isCode(err, fsm.PolicyRule) {
+		t.Errorf("cohort without a gateway: %v, want a policy refusal", err)
+	}
+}
+
+// An answer has room for 50 ciphertexts; a longer list could never be posted.
+func TestTooManyParts(t *testing.T) {
+	l := fsmtest.New(t, fsmtest.Options{Gateways: 1, Patients: 110})
+	l.Keygen()
+	q := l.QueryRecord()
+	q.Statistic, q.Params = "variance", stat.Question{Statistic: stat.Variance, Signal: stat.RR}.Params()
+	q.From = q.To - stat.MaxEpochs*record.WindowGrain // two patients a ciphertext fit
+	r, ok := fsm.AsRefusal(second(fsm.Allowed(l.Cluster, "querier/dr-a", q)))
+	if !ok || r.Rule != "P0" || !strings.Contains(r.Text, "55 ciphertexts") {
+		t.Errorf("110 patients over 455 days: %v, want 55 ciphertexts refused", r)
+	}
+}
+
+func second(_ fsm.Plan, err error) error { return err }
 
 func TestQueryWithoutKey(t *testing.T) {
 	l := newLedger(t)

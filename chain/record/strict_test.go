@@ -117,11 +117,60 @@ func TestAnnouncedLengths(t *testing.T) {
 	if _, err := Decode(make([]byte, MaxLeaf+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("leaf over the limit: %v, want ErrTooLarge", err)
 	}
+	if err := DecodeStrict(make([]byte, MaxLeaf+1), new(Claim)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("object over the limit: %v, want ErrTooLarge", err)
+	}
 	big := &Policy{Body: PolicyBody{Document: make([]byte, MaxDocument+1)}}
 	if _, err := Encode(big); !errors.Is(err, ErrMalformed) {
 		t.Errorf("document over the limit: %v", err)
 	}
 }
+
+func sorted201() *Sample {
+	s := &Sample{}
+	for i := range MaxSamples + 1 {
+		s.Patients = append(s.Patients, Commitment{Patient: Pseudonym{byte(i >> 8), byte(i)}})
+	}
+	return s
+}
+
+// What cannot be decoded must not be sealed, and commands have bounds.
+func TestSealAndCommandBounds(t *testing.T) {
+	s := testSigner("gateway/gw-1")
+	big := &Answer{QueryID: Hash{1}, ProofSystem: ProofNone, HomeServer: "server/s1"}
+	for i := range 50 {
+		p := Part{Ciphertext: Hash{byte(i)}}
+		for j := range 100 {
+			p.Patients = append(p.Patients, Pseudonym{byte(i), byte(j)})
+		}
+		big.Parts = append(big.Parts, p)
+	}
+	if _, err := Seal(testOrigin, s, big); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("leaf of 50 x 100 pseudonyms: %v, want ErrTooLarge", err)
+	}
+	if _, err := Seal(testOrigin, testSigner("doctor/x"), knownVerdict()); !errors.Is(err, ErrMalformed) {
+		t.Errorf("signer of unknown role: %v, want ErrMalformed", err)
+	}
+	if _, err := Seal(testOrigin, shortSigner{s}, knownVerdict()); err == nil {
+		t.Error("signature of 63 bytes: sealed")
+	}
+	if _, err := Command([]byte{0x80}); !errors.Is(err, ErrMalformed) {
+		t.Errorf("command of no leaf: %v, want ErrMalformed", err)
+	}
+	if _, _, err := SplitCommand(make([]byte, 32)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("command of a key alone: %v, want ErrMalformed", err)
+	}
+	if _, _, err := SplitCommand(make([]byte, MaxCommand+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("command over the limit: %v, want ErrTooLarge", err)
+	}
+	if _, err := ParseClaim(make([]byte, 257)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("claim over the limit: %v, want ErrTooLarge", err)
+	}
+}
+
+type shortSigner struct{ KeySigner }
+
+func (shortSigner) Sign([]byte) ([]byte, error) { return make([]byte, 63), nil }
 
 func TestLeafRefusals(t *testing.T) {
 	s := testSigner("verifier/v1")
@@ -230,6 +279,15 @@ func TestPayloadRefusals(t *testing.T) {
 		{"parameters of 1025 bytes", query(func(q *Query) { q.Params = make([]byte, MaxParams+1) })},
 		{"gateway as coordinator", query(func(q *Query) { q.Coordinator = "gateway/s1" })},
 		{"not_after that overflows", query(func(q *Query) { q.NotAfter = 1 << 60 })},
+		{"no statistic", query(func(q *Query) { q.Statistic = "" })},
+		{"statistic of 65 bytes", query(func(q *Query) { q.Statistic = strings.Repeat("x", 65) })},
+		{"cohort of 64 bytes", query(func(q *Query) { q.Cohort = strings.Repeat("x", 64) })},
+		{"row bucket 64", answer(func(a *Answer) { a.LogRows = 64 })},
+		{"sample runs that touch", answer(func(a *Answer) { a.Samples = []Run{{First: 1, Count: 1}, {First: 2, Count: 1}} })},
+		{"sample run of none", answer(func(a *Answer) { a.Samples = []Run{{First: 1}} })},
+		{"gateway as home server", answer(func(a *Answer) { a.HomeServer = "gateway/gw-1" })},
+		{"batch in phase 1", &Verdict{QueryID: id, Phase: 1, Batch: 1, Items: []VerdictRun{{First: 1, Count: 1, Code: 1}}}},
+		{"verdict on 4,097 leaves", verdict(VerdictRun{First: 1, Count: 4096, Code: 1}, VerdictRun{First: 5000, Count: 1, Code: 1})},
 		{"answer without parts", answer(func(a *Answer) { a.Parts = nil })},
 		{"51 parts", answer(func(a *Answer) { a.Parts = make([]Part, 51) })},
 		{"part without patients", answer(func(a *Answer) { a.Parts[0].Patients = nil })},
@@ -292,6 +350,34 @@ func TestPayloadRefusals(t *testing.T) {
 			g.Mode = 3
 			return g
 		}()},
+		{"genesis without name", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.Name = ""
+			return g
+		}()},
+		{"genesis of two verifiers that lists one", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.N = 2
+			return g
+		}()},
+		{"genesis with a member of no role", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.Members[0].Path = "s1"
+			return g
+		}()},
+		{"genesis with a verifier of no id", func() *Genesis {
+			g := samples()[TypeGenesis].(*Genesis)
+			g.Verifiers[0].ID = "V 1"
+			return g
+		}()},
+		{"roster of kind 2", &Roster{Body: RosterBody{Kind: 2}}},
+		{"evidence against nobody", &Evidence{Kind: 1}},
+		{"sum of no answers", &Aggregate{QueryID: id, Attempt: 1, Active: []byte{1}, K: 256}},
+		{"sum of no query", &Aggregate{Attempt: 1, Answers: []Run{{First: 1, Count: 1}}, Active: []byte{1}, K: 256}},
+		{"excluded without a role", &Result{QueryID: id, KeySwitches: []uint64{1}, Excluded: []Excluded{{Path: "gw-1"}}}},
+		{"sample of nobody", &Sample{}},
+		{"samples not sorted", &Sample{Patients: []Commitment{{Patient: Pseudonym{2}}, {Patient: Pseudonym{1}}}}},
+		{"201 sorted samples", sorted201()},
 		{"evidence of kind 6", &Evidence{Kind: 6, Accused: "verifier/v1"}},
 	} {
 		if _, err := Encode(tt.p); !errors.Is(err, ErrMalformed) {
