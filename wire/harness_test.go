@@ -285,6 +285,7 @@ type proxy struct {
 	net.Listener
 	target string
 	work   sync.WaitGroup
+	over   chan struct{} // closed when the test ends
 
 	mu    sync.Mutex
 	hole  bool       // swallow everything; guarded by mu
@@ -293,7 +294,7 @@ type proxy struct {
 }
 
 func startProxy(t testing.TB, target string) *proxy {
-	p := &proxy{Listener: listen(t), target: target}
+	p := &proxy{Listener: listen(t), target: target, over: make(chan struct{})}
 	p.work.Go(func() {
 		for {
 			down, err := p.Accept()
@@ -303,7 +304,7 @@ func startProxy(t testing.TB, target string) *proxy {
 			p.work.Go(func() { p.forward(down) })
 		}
 	})
-	t.Cleanup(func() { p.Close(); p.cutAll(); p.work.Wait() })
+	t.Cleanup(func() { close(p.over); p.Close(); p.cutAll(); p.work.Wait() })
 	return p
 }
 
@@ -330,7 +331,13 @@ func (p *proxy) copy(dst io.Writer, src io.Reader, left int64) {
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := src.Read(buf)
+		p.mu.Lock()
+		hole := p.hole
+		p.mu.Unlock()
 		if err != nil {
+			if hole { // a close is swallowed like everything else
+				<-p.over
+			}
 			return
 		}
 		if limited {
@@ -338,9 +345,6 @@ func (p *proxy) copy(dst io.Writer, src io.Reader, left int64) {
 				return
 			}
 		}
-		p.mu.Lock()
-		hole := p.hole
-		p.mu.Unlock()
 		if hole {
 			continue
 		}
@@ -369,3 +373,15 @@ func wantCode(t testing.TB, what string, err error, want string) {
 }
 
 var errPlain = errors.New("row 7 of patient p-0001 is 812 ms")
+
+// relisten takes an address that a stopped server has just freed.
+func relisten(t testing.TB, address string) net.Listener {
+	t.Helper()
+	var lis net.Listener
+	eventually(t, "the address is free", func() bool {
+		var err error
+		lis, err = net.Listen("tcp", address)
+		return err == nil
+	})
+	return lis
+}

@@ -146,17 +146,34 @@ func (s *Server) shutdown() {
 	}
 	s.stop()
 	done := make(chan struct{})
-	go func() { s.grpc.GracefulStop(); close(done) }()
-	grace := time.NewTimer(s.opt.grace)
-	defer grace.Stop()
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+		if s.hub != nil {
+			s.hub.receivers.Wait()
+		}
+	}()
+	if within(done, s.opt.grace) {
+		return
+	}
+	s.log.Warn("cut calls that did not end", "after", s.opt.grace)
+	s.grpc.Stop()
+	// A handler that ignores its context keeps its goroutine; the process
+	// is going, and must not wait for it.
+	within(done, cutLimit)
+}
+
+// cutLimit is how long handlers have to notice that their connection is gone.
+const cutLimit = time.Second
+
+// within reports whether done was closed before limit passed.
+func within(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
 	case <-done:
-	case <-grace.C:
-		s.log.Warn("cut calls that did not end", "after", s.opt.grace)
-		s.grpc.Stop()
-		<-done
-	}
-	if s.hub != nil {
-		s.hub.receivers.Wait()
+		return true
+	case <-timer.C:
+		return false
 	}
 }
