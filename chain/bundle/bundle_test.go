@@ -260,6 +260,7 @@ func TestRefusals(t *testing.T) {
 		{"other cluster.yaml", "cluster.yaml", func(r *bundle.Receipt) {
 			r.Cluster = bytes.Replace(r.Cluster, []byte("min_cohort: 3"), []byte("min_cohort: 4"), 1)
 		}},
+		{"cluster.yaml that is none", "cluster.yaml", func(r *bundle.Receipt) { r.Cluster = []byte("x") }},
 		{"no records", "inclusion", func(r *bundle.Receipt) { r.Records = nil }},
 		{"GENESIS alone", "QUERY", func(r *bundle.Receipt) { r.Records = r.Records[:1] }},
 		{"a second question", "record", func(r *bundle.Receipt) { f.insert(t, r, foreignQuery) }},
@@ -281,6 +282,36 @@ func TestRefusals(t *testing.T) {
 	p.Origin = strings.Replace(p.Origin, "/", "x/", 1)
 	if _, err := bundle.Check(f.receipt, p); checkOf(err) != "policy" {
 		t.Errorf("another ledger's policy: %v, want a policy failure", err)
+	}
+}
+
+// The policy and GENESIS must be of one ledger and one quorum, even if the
+// verifiers' keys have signed a checkpoint for the other.
+func TestPolicyIsTheLedgersOwn(t *testing.T) {
+	f := newFixture(t)
+	weak := f.policy
+	weak.Quorum = 2
+	r := *f.receipt
+	r.Policy = weak.Text()
+	if _, err := bundle.Check(&r, weak); checkOf(err) != "GENESIS" {
+		t.Errorf("policy with quorum 2: %v, want a GENESIS failure", err)
+	}
+
+	other := note.Policy{Origin: "ward.example/" + strings.Repeat("0", 32), Quorum: 3}
+	root, err := merkle.Root(f.size, &f.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := note.Checkpoint{Origin: other.Origin, Size: f.size, Root: root}
+	var lines []note.Line
+	for _, c := range f.policy.Cosigners {
+		oc := note.NewCosigner(other.Origin, c.ID, c.Key)
+		other.Cosigners = append(other.Cosigners, oc)
+		lines = append(lines, note.Cosign(oc, fsmtest.CosignKey("verifier/"+c.ID), cp, 1))
+	}
+	r.Policy, r.Note = other.Text(), note.Format(cp, lines)
+	if _, err := bundle.Check(&r, other); checkOf(err) != "GENESIS" {
+		t.Errorf("policy of another ledger: %v, want a GENESIS failure", err)
 	}
 }
 
