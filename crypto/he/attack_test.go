@@ -222,6 +222,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"share of another opening", func(_ *Opening, _ *[]byte, s []Share) []Share { s[1].Context[0]++; return s }, ErrDigest},
 		{"other query id", func(o *Opening, _ *[]byte, s []Share) []Share { o.Query[0]++; return s }, ErrDigest},
 		{"other K", func(o *Opening, _ *[]byte, s []Share) []Share { o.K = 5; return s }, ErrDigest},
+		{"K = 0", func(o *Opening, _ *[]byte, s []Share) []Share { o.K = 0; return s }, ErrCount},
+		{"K > N", func(o *Opening, _ *[]byte, s []Share) []Share { o.K = 17; return s }, ErrCount},
 		{"other epoch", func(o *Opening, _ *[]byte, s []Share) []Share { o.Epoch = 2; return s }, ErrEpoch},
 		{"other querier key", func(o *Opening, _ *[]byte, s []Share) []Share { o.QuerierKey = other.o.QuerierKey; return s }, ErrDigest},
 		{"other list", func(o *Opening, _ *[]byte, s []Share) []Share { o.Ciphertexts = other.o.Ciphertexts; return s }, ErrDigest},

@@ -142,6 +142,19 @@ func TestSumRefuses(t *testing.T) {
 	if err := sum.Add(ct); !errors.Is(err, ErrEpoch) {
 		t.Errorf("ciphertext of another epoch: error %v, want %v", err, ErrEpoch)
 	}
+	full := *sum
+	full.n = MaxSummands
+	ct, err = c.ParseCiphertext(1, one.encrypt(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := full.Add(ct); !errors.Is(err, ErrTooMany) {
+		t.Errorf("65,536th summand: error %v, want %v", err, ErrTooMany)
+	}
+	full.n = MaxSummands - 1
+	if err := full.Add(ct); err != nil {
+		t.Errorf("65,535th summand: %v", err)
+	}
 	other := newNetwork(t, tiny(t, 32), 1, 1, 1)
 	ct, err = other.c.ParseCiphertext(1, other.encrypt(t, 1))
 	if err != nil {
@@ -149,8 +162,5 @@ func TestSumRefuses(t *testing.T) {
 	}
 	if err := sum.Add(ct); !errors.Is(err, ErrParams) {
 		t.Errorf("ciphertext of other parameters: error %v, want %v", err, ErrParams)
-	}
-	if _, err := c.ParseCiphertext(1, one.encrypt(t, 1)); err != nil {
-		t.Error(err)
 	}
 }

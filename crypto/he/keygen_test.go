@@ -185,9 +185,13 @@ func TestWrongSeedIsAComplaint(t *testing.T) {
 		}
 	}
 	for _, j := range []int{0, 4, -1} {
-		if _, err := c.NewServerKey(j, net.crs, good, net.reveals); !errors.Is(err, ErrCommittee) {
-			t.Errorf("server %d: error %v, want %v", j, err, ErrCommittee)
+		if _, err := c.NewServerKey(j, net.crs, nil, net.reveals); !errors.Is(err, ErrCommittee) {
+			t.Errorf("server %d without seeds: error %v, want %v", j, err, ErrCommittee)
 		}
+	}
+	next := newNetwork(t, c, 2, 3, 2)
+	if _, err := c.NewServerKey(3, next.crs, good, next.reveals); !errors.Is(err, ErrEpoch) {
+		t.Errorf("seeds of the epoch before: error %v, want %v", err, ErrEpoch)
 	}
 	if _, err := c.NewServerKey(3, CRS{Epoch: 9, Committee: net.crs.Committee, Value: net.crs.Value}, good, net.reveals); !errors.Is(err, ErrEpoch) {
 		t.Errorf("another epoch: error %v, want %v", err, ErrEpoch)

@@ -119,6 +119,12 @@ func TestOpeningIsChecked(t *testing.T) {
 		{"attempt 0", func(q *query) { q.o.Attempt = 0 }, ErrGate},
 		{"attempt 3", func(q *query) { q.o.Attempt = 3 }, ErrGate},
 		{"empty list", func(q *query) { q.o.Ciphertexts = nil }, ErrTooMany},
+		{"list of 65,536", func(q *query) {
+			q.o.Ciphertexts = make([]Digest, MaxSummands+1)
+			for i := range q.o.Ciphertexts {
+				q.o.Ciphertexts[i] = Digest{byte(i), byte(i >> 8), byte(i >> 16)}
+			}
+		}, ErrTooMany},
 		{"a ciphertext twice", func(q *query) { q.list(t, a, a) }, ErrOpened},
 		{"coordinator swaps the querier key", func(q *query) { q.key = other.key }, ErrDigest},
 		{"coordinator drops a provider from the sum", func(q *query) {

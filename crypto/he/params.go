@@ -66,7 +66,7 @@ func (p Params) check() error {
 		q.Mul(q, b)
 	}
 	t := new(big.Int).SetUint64(p.T)
-	if p.Q[0] == p.Q[1] || !t.ProbablyPrime(32) || p.T <= MaxSummands*(1<<LimbBits-1) || p.T >= 1<<29 {
+	if !t.ProbablyPrime(32) || p.T <= MaxSummands*(1<<LimbBits-1) || p.T >= 1<<29 {
 		return fmt.Errorf("parameters %s: T = %d: %w", p.Name, p.T, ErrParams)
 	}
 	delta := new(big.Int).Quo(q, t)

@@ -59,8 +59,8 @@ func (c *Context) NewServerKey(server int, crs CRS, seeds []*Seed, reveals []*Pu
 	}
 	bySet := make(map[Set]*Seed, len(seeds))
 	for _, s := range seeds {
-		if s == nil || bySet[s.set] != nil || !s.set.Has(server) {
-			return nil, fmt.Errorf("key of server %d: a seed is nil, twice or of a set without it: %w", server, ErrCommittee)
+		if s == nil || bySet[s.set] != nil {
+			return nil, fmt.Errorf("key of server %d: a seed is nil or twice there: %w", server, ErrCommittee)
 		}
 		bySet[s.set] = s
 	}
@@ -83,7 +83,7 @@ func (c *Context) NewServerKey(server int, crs CRS, seeds []*Seed, reveals []*Pu
 		errs = append(errs, err)
 	}
 	if len(bySet) > 0 {
-		errs = append(errs, fmt.Errorf("%d seeds of unknown sets: %w", len(bySet), ErrCommittee))
+		errs = append(errs, fmt.Errorf("%d seeds of sets without it: %w", len(bySet), ErrCommittee))
 	}
 	if err := errors.Join(errs...); err != nil {
 		k.Destroy()
