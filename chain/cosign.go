@@ -31,6 +31,7 @@ type held struct {
 const (
 	maxHeld     = 4           // lines kept of one verifier; a liar displaces only its own
 	maxSignJobs = 4           // after an outage only the newest checkpoints matter
+	maxEvidence = 64          // files
 	pushTimeout = time.Second // of one PushNote
 	pushAgain   = time.Second // while the own newest checkpoint lacks its quorum
 )
@@ -196,6 +197,9 @@ func (n *Node) keepEvidence(s note.Signed, own merkle.Hash) {
 	mine := note.Checkpoint{Origin: n.origin, Size: s.Size, Root: own}
 	dir := n.file("evidence")
 	err := os.MkdirAll(dir, 0o700)
+	if files, rerr := os.ReadDir(dir); rerr == nil && len(files) >= maxEvidence {
+		return // a liar can make as many as it likes
+	}
 	if err == nil {
 		text := fmt.Appendf(nil, "%s\nown tree:\n%s", s.Note, mine.Text())
 		err = disk.WriteFile(fmt.Sprintf("%s/note-%d-%x.txt", dir, s.Size, s.Root[:8]), text)

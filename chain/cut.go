@@ -47,6 +47,9 @@ func (c *cutClock) due(v cutView, now int64) int64 {
 	if c.cutAt == 0 || v.last != c.last {
 		*c = cutClock{last: v.last, cutAt: now}
 	}
+	// A clock that was set back must not put the next CUT into the future.
+	c.cutAt, c.wantedAt = min(c.cutAt, now), min(c.wantedAt, now)
+	c.busyAt, c.triedAt = min(c.busyAt, now), min(c.triedAt, now)
 	if v.wants && c.wantedAt == 0 {
 		c.wantedAt = now
 	}

@@ -18,6 +18,9 @@ const (
 	maxSourcePause = 5 * time.Second
 )
 
+// errQuiet reports a source that had no news for a whole Silence.
+var errQuiet = errors.New("no news")
+
 // fatalError is what no other source can mend.
 type fatalError struct{ error }
 
@@ -59,7 +62,10 @@ func (f *Follower) watch(ctx context.Context, i int) error {
 			pause = sourcePause
 			continue
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, errQuiet) {
+			continue
+		}
+		if err != nil && ctx.Err() == nil {
 			f.log.Debug("follow verifier", "source", i, "error", err)
 		}
 		timer := time.NewTimer(pause)
@@ -85,6 +91,9 @@ func (f *Follower) poll(ctx context.Context, i int, size uint64) error {
 	wait, cancel := context.WithTimeout(ctx, f.cfg.Silence)
 	defer cancel()
 	if _, err := f.cfg.Sources[i].Wait(wait, size); err != nil {
+		if wait.Err() != nil {
+			return errQuiet
+		}
 		return err
 	}
 	for {

@@ -114,7 +114,7 @@ func newTestFollower(t testing.TB, l *fsmtest.Ledger, file string, sources ...So
 // follow runs f until its checkpoint covers size leaves.
 func follow(t testing.TB, f *Follower, size uint64) error {
 	t.Helper()
-	return followFor(t, f, size, 10*time.Second)
+	return followFor(t, f, size, time.Minute)
 }
 
 func followFor(t testing.TB, f *Follower, size uint64, limit time.Duration) error {
@@ -351,7 +351,7 @@ func TestFollowNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
 	q := h.keygenAndAsk("v3")

@@ -200,7 +200,7 @@ func (h *harness) leader() string {
 // eventually polls a condition; tests of raft have no clock of their own.
 func (h *harness) eventually(what string, cond func() bool) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // machines are busy
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -208,7 +208,7 @@ func (h *harness) eventually(what string, cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			h.t.Fatalf("no %s within 20 s", what)
+			h.t.Fatalf("no %s within a minute", what)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func (h *harness) audit(path string, day uint64, fill ...byte) []byte {
 // submit sends a leaf until it is acknowledged.
 func (h *harness) submit(id string, leaf []byte) uint64 {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	index, err := h.node(id).Submit(ctx, leaf)
 	if err != nil {

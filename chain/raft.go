@@ -72,6 +72,11 @@ func (n *Node) startRaft() error {
 		_ = trans.Close()
 		layer.closeAll()
 	}
+	n.store.OnWriteError(func(err error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.halt(err)
+	})
 	conf := n.raftConfig()
 	cached, err := raft.NewLogCache(maxAppendEntries, n.store)
 	if err != nil {

@@ -112,7 +112,7 @@ func TestFollowerTicket(t *testing.T) {
 	src.size = size - 2
 	f := newTestFollower(t, a, filepath.Join(t.TempDir(), "ledger.db"), src)
 	defer f.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()

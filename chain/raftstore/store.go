@@ -28,6 +28,7 @@ type Store struct {
 	path string
 	db   *bolt.DB
 
+	failed  func(error)   // see OnWriteError
 	applied atomic.Uint64 // entries up to here may be compacted, never replaced
 	reset   atomic.Bool   // one deletion of the whole log is allowed
 }
@@ -39,6 +40,24 @@ var ErrRewrite = errors.New("refused to replace applied raft entries")
 // Applied tells the store that entries up to index have been applied. It may
 // only grow.
 func (s *Store) Applied(index uint64) { s.applied.Store(index) }
+
+// OnWriteError calls f, once or more, when the disk refused a write. Raft goes
+// on trying; a node whose memory cannot be written should not. Set it before raft
+// starts.
+func (s *Store) OnWriteError(f func(error)) { s.failed = f }
+
+// update runs f in a transaction and reports what the disk did to it.
+func (s *Store) update(f func(*bolt.Tx) error) error {
+	var own error // refused by f, not by the disk
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		own = f(tx)
+		return own
+	})
+	if err != nil && own == nil && s.failed != nil {
+		s.failed(fmt.Errorf("write %s: %w", s.path, err))
+	}
+	return err
+}
 
 // AllowReset lets raft delete the whole log once, as it does after it has
 // restored a snapshot.
@@ -128,7 +147,7 @@ func (s *Store) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l})
 // StoreLogs implements raft.LogStore: all entries in one transaction, on disk
 // when it returns.
 func (s *Store) StoreLogs(logs []*raft.Log) error {
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketLog)
 		b.FillPercent = 0.95 // keys only grow, a page never gets an insertion in its middle
 		for _, l := range logs {
@@ -155,7 +174,7 @@ func (s *Store) StoreLogs(logs []*raft.Log) error {
 // prefix to compact, and a suffix to replace it by a leader's entries; a suffix
 // that reaches into what has been applied is refused with ErrRewrite.
 func (s *Store) DeleteRange(min, max uint64) error {
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.update(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucketLog).Cursor()
 		last, _ := c.Last()
 		suffix := last == nil || bytes.Compare(key(max), last) >= 0
@@ -185,7 +204,7 @@ func (s *Store) Set(k, val []byte) error {
 	v := make([]byte, 4, 4+len(val))
 	binary.BigEndian.PutUint32(v, stableSum(k, val))
 	v = append(v, val...)
-	err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketStable).Put(k, v) })
+	err := s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketStable).Put(k, v) })
 	if err != nil {
 		return fmt.Errorf("write %s: %w", s.path, err)
 	}

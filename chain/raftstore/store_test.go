@@ -232,6 +232,22 @@ func TestHalfAFile(t *testing.T) {
 	}
 }
 
+func TestWriteErrorIsReported(t *testing.T) {
+	s := open(t)
+	var got []error
+	s.OnWriteError(func(err error) { got = append(got, err) })
+	if err := errors.Join(s.StoreLogs(entries(1, 5)), s.db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.StoreLogs(entries(6, 6)); err == nil || len(got) != 1 {
+		t.Errorf("write to a closed file: %v, reported %v", err, got)
+	}
+	s.Applied(9)
+	if err := s.StoreLogs(entries(6, 6)); err == nil {
+		t.Error("write to a closed file succeeded")
+	}
+}
+
 func FuzzEntry(f *testing.F) {
 	b, err := encodeEntry(&raft.Log{Index: 7, Term: 2, Data: []byte("abc"), Extensions: []byte("e"), AppendedAt: time.Unix(1795000000, 0)})
 	if err != nil {
