@@ -88,8 +88,3 @@ func (c *Context) parseC0(k int, want Digest, b []byte) (*poly, error) {
 	}
 	return p, nil
 }
-
-// Prefix is C0 behind a header; callers use C0.
-func (s *Sum) Prefix() []byte {
-	return append(s.ctx.newMessage(KindPrefix, s.epoch, polySize(s.k)), s.C0()...)
-}
