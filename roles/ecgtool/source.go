@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"statnet/config"
+	"github.com/goccy/go-yaml"
+
 	"statnet/ecg"
 	"statnet/ecg/wfdb"
 	"statnet/internal/cli"
@@ -54,8 +55,9 @@ func readTuning(path string) (ecg.Tuning, error) {
 		return ecg.Tuning{}, badInput(fmt.Errorf("read tuning: %w", err), "ls "+filepath.Dir(path))
 	}
 	var t ecg.Tuning
-	if err := config.DecodeStrict(path, data, &t); err != nil {
-		return t, badInput(fmt.Errorf("read tuning: %w", err), "write e.g. `threshold_v: 48` on a line")
+	// Strict: an unknown or repeated key is an error with its line.
+	if err := yaml.UnmarshalWithOptions(data, &t, yaml.Strict()); err != nil {
+		return t, badInput(fmt.Errorf("read tuning %s: %w", path, err), "write e.g. `threshold_v: 48` on a line")
 	}
 	if err := t.Validate(); err != nil {
 		return t, badInput(fmt.Errorf("read tuning %s: %w", path, err), "correct "+path)
