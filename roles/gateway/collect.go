@@ -26,6 +26,7 @@ type Beats interface {
 type Buffer interface {
 	Add(store.Batch) error
 	Flush() (store.Report, error)
+	Total() store.Report // of all flushes so far
 	Run(ctx context.Context) error
 }
 
@@ -42,6 +43,7 @@ type collector struct {
 	mu     sync.Mutex
 	state  map[string]patchState // by patient; guarded by mu
 	behind map[string]bool       // patients whose import or history runs; guarded by mu
+	late   int                   // late beats that were reported; guarded by mu
 }
 
 type patch struct {
@@ -110,6 +112,9 @@ func (c *collector) runPatch(ctx context.Context, p patch) error {
 	var broken error
 	start := c.now().UnixMicro()
 	err = p.source.Run(ctx, state, func(b store.PatientBatch) error {
+		if err := checkTimes(b); err != nil {
+			return err
+		}
 		broken = c.buffer.Add(store.Batch{p.Patient: b})
 		if broken == nil && b.Until+2*detectorDelay.Microseconds() >= start {
 			broken = c.arrived(p.Patient) // the history is complete
@@ -117,7 +122,7 @@ func (c *collector) runPatch(ctx context.Context, p patch) error {
 		return broken
 	})
 	switch {
-	case broken != nil && !errors.Is(broken, store.ErrBatch):
+	case broken != nil:
 		return fmt.Errorf("store beats of patch %s: %w", p.ID, broken)
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -155,11 +160,28 @@ func (c *collector) flush() (store.Report, error) {
 	if err != nil {
 		return r, fmt.Errorf("flush beats: %w", err)
 	}
-	if r.Late > 0 {
-		c.log.Warn("beats refused: their epoch was closed", "count", r.Late)
-	}
 	c.log.Debug("flushed", "stored", r.Stored, "duplicate", r.Duplicate)
+	late := c.buffer.Total().Late // the buffer flushes by itself, too
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if late > c.late {
+		c.log.Warn("beats refused: their epoch was closed before they came", "count", late-c.late)
+	}
+	c.late = late
 	return r, nil
+}
+
+// latest is the end of the ledger's epochs, in the year 2129.
+const latest = int64(microsPerEpoch) << 24
+
+// checkTimes refuses what the store cannot hold, while it is still known which
+// patch it came from. Beats of a batch rise.
+func checkTimes(b store.PatientBatch) error {
+	n := len(b.Beats)
+	if n > 0 && (b.Beats[0].At <= 0 || b.Beats[n-1].At >= latest) || b.Until >= latest {
+		return errors.New("heartbeats lie outside the years 1970 to 2129: see start; without it an RR list has absolute times")
+	}
+	return nil
 }
 
 func (c *collector) set(patient string, s patchState) {

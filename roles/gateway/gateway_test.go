@@ -48,6 +48,30 @@ func TestRunAnswersAndStopsCleanly(t *testing.T) {
 	})
 }
 
+// TestSameTaskTwiceAtOnce: a server that repeats itself while the answer is
+// being made must not get a second encryption.
+func TestSameTaskTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		release := make(chan struct{})
+		w.keys.encrypt = func([]uint16) ([]byte, error) { <-release; return []byte("ciphertext"), nil }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		w.link.tasks <- w.task()
+		synctest.Wait()
+		w.link.tasks <- w.task()
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		if n := w.keys.count(); n != 1 || w.registered() == nil {
+			t.Errorf("encryptions = %d, registered %v, want 1 and true", n, w.registered() != nil)
+		}
+		cancel()
+		<-done
+	})
+}
+
 func TestRunTellsTheServerOfFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -94,6 +95,9 @@ func readState(kind string, b []byte) (sourceState, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
 		return sourceState{}, fmt.Errorf("read committed source state: %w", err)
+	}
+	if d.More() {
+		return sourceState{}, errors.New("read committed source state: bytes behind its end")
 	}
 	if s.Kind != kind {
 		return sourceState{}, nil

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,10 +77,6 @@ func (s *rrSource) Run(ctx context.Context, state []byte, put func(store.Patient
 	}
 	var ours error // as opposed to the reader's
 	err = wfdb.RRBeats(s.cfg.File, startUs, func(b ecg.Beat) error {
-		if b.At <= 0 {
-			ours = errors.New("a beat lies before 1970: without start, time_ms is absolute")
-			return ours
-		}
 		im.g.interval(b)
 		last = b.At
 		ours = im.full()

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"statnet/config"
@@ -155,6 +154,33 @@ func TestImportAgainChangesNothing(t *testing.T) {
 	}
 }
 
+// TestImportIsRecognised: by its content and place, not by its name.
+func TestImportIsRecognised(t *testing.T) {
+	file := rrFile(t, 100)
+	run := func(src config.Source, state []byte) (batches int, last []byte) {
+		err := (&rrSource{cfg: src}).Run(t.Context(), state, func(b store.PatientBatch) error {
+			batches, last = batches+1, b.State
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return batches, last
+	}
+	_, state := run(rrSourceOf(file), nil)
+	if n, _ := run(rrSourceOf(file), state); n != 0 {
+		t.Errorf("the same list again: %d batches, want 0", n)
+	}
+	later := rrSourceOf(file)
+	later.Start = later.Start.Add(time.Hour)
+	if n, _ := run(later, state); n != 1 {
+		t.Errorf("the same list at another time: %d batches, want 1", n)
+	}
+	if n, _ := run(rrSourceOf(rrFile(t, 101)), state); n != 1 {
+		t.Errorf("another list: %d batches, want 1", n)
+	}
+}
+
 // rrFile writes a list of n intervals that vary, all accepted.
 func rrFile(t testing.TB, n int) string {
 	t.Helper()
@@ -208,8 +234,8 @@ func TestListIsStoredExactly(t *testing.T) {
 	if got.OBS = 0; got != want {
 		t.Errorf("sums = %+v, want %+v", got, want)
 	}
-	if want.N != 4999 { // the first row's interval ends no known beat
-		t.Errorf("N = %d of 5000 rows, want 4999", want.N)
+	if want.N != 5000 {
+		t.Errorf("N = %d of 5000 rows, want all", want.N)
 	}
 }
 
@@ -264,134 +290,6 @@ func TestBadListFailsThePatchOnly(t *testing.T) {
 	}
 }
 
-func TestSynthHistoryIsWholeEpochs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := newMemory()
-		src := &synthSource{cfg: config.Source{RateHz: 250, History: config.Duration(15 * time.Minute)}, now: time.Now}
-		if err := src.Run(t.Context(), nil, mem.put(patient)); err != nil {
-			t.Fatal(err)
-		}
-		now := time.Now().UnixMicro()
-		from := (now - 15*60*microsPerSecond) / microsPerEpoch * microsPerEpoch
-		if got := mem.segs[patient][0].From; got != from {
-			t.Errorf("history begins at %d, want %d: on an epoch", got, from)
-		}
-		if got, want := mem.closed[patient], (now+microsPerEpoch-1)/microsPerEpoch; got != want {
-			t.Errorf("closed through %d, want %d: the epoch in which it ends", got, want)
-		}
-		if n := len(mem.beats[patient]); n < 900 || n > 1300 {
-			t.Errorf("beats in 15 minutes = %d", n)
-		}
-		before := len(mem.beats[patient])
-		if err := src.Run(t.Context(), mem.state[patient], mem.put(patient)); err != nil || len(mem.beats[patient]) != before {
-			t.Errorf("run again: %v, %d beats, want %d", err, len(mem.beats[patient]), before)
-		}
-	})
-}
-
-// put commits batches at once.
-func (m *memory) put(patient string) func(store.PatientBatch) error {
-	return func(b store.PatientBatch) error {
-		if err := m.Add(store.Batch{patient: b}); err != nil {
-			return err
-		}
-		_, err := m.Flush()
-		return err
-	}
-}
-
-func TestLivePatchClosesEpochsBehindIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := newMemory()
-		src := &synthSource{cfg: config.Source{RateHz: 250, Live: true}, now: time.Now}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- src.Run(ctx, nil, mem.put(patient)) }()
-		start := time.Now()
-		end := start.Truncate(5 * time.Minute).Add(5 * time.Minute) // of the first epoch
-		time.Sleep(end.Sub(start) + 10*time.Second)
-		synctest.Wait()
-		if got := mem.closed[patient]; got >= end.Unix()/300 {
-			t.Errorf("closed through %d, 10 s after its end: a beat may still come", got)
-		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if got, want := mem.closed[patient], end.Unix()/300; got != want {
-			t.Errorf("closed through %d, want %d, 20 s after its end", got, want)
-		}
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run = %v, want cancelled", err)
-		}
-	})
-}
-
-// TestRestartRepeatsNothing: two runs with a pause give rising beats, a gap for
-// the pause and no interval across it.
-func TestRestartRepeatsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := newMemory()
-		run := func(d time.Duration) {
-			src := &synthSource{cfg: config.Source{RateHz: 250, Live: true, History: config.Duration(5 * time.Minute)}, now: time.Now}
-			ctx, cancel := context.WithTimeout(t.Context(), d)
-			defer cancel()
-			if err := src.Run(ctx, mem.state[patient], mem.put(patient)); !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("Run = %v", err)
-			}
-		}
-		run(90 * time.Second)
-		first := len(mem.beats[patient])
-		time.Sleep(10 * time.Minute)
-		run(90 * time.Second)
-		beats := mem.beats[patient]
-		if len(beats) < first+60 {
-			t.Fatalf("beats = %d, then %d", first, len(beats))
-		}
-		for i := 1; i < len(beats); i++ {
-			if beats[i].At <= beats[i-1].At {
-				t.Fatalf("beat %d at %d after %d", i, beats[i].At, beats[i-1].At)
-			}
-		}
-		if beats[first].Flags&ecg.First == 0 {
-			t.Error("the first beat after the restart has an interval")
-		}
-		gaps := mem.gaps[patient]
-		if len(gaps) != 1 || gaps[0].Cause != "restart" || gaps[0].To-gaps[0].From < 600*microsPerSecond {
-			t.Errorf("gaps = %+v, want the 10 minutes", gaps)
-		}
-		segs := mem.segs[patient]
-		if last := segs[len(segs)-1]; last.From < gaps[0].To {
-			t.Errorf("observed from %d, inside the gap that ends at %d", last.From, gaps[0].To)
-		}
-	})
-}
-
-// TestClockJumpIsAGap: a Raspberry Pi learns the time an hour late.
-func TestClockJumpIsAGap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := newMemory()
-		jumped := time.Duration(0)
-		src := &synthSource{cfg: config.Source{RateHz: 250, Live: true}, now: func() time.Time { return time.Now().Add(jumped) }}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- src.Run(ctx, nil, mem.put(patient)) }()
-		time.Sleep(30*time.Second + time.Millisecond)
-		jumped = time.Hour
-		time.Sleep(30 * time.Second)
-		jumped = -time.Hour // and back: nothing until the clock has caught up
-		time.Sleep(30 * time.Second)
-		cancel()
-		<-done
-		gaps := mem.gaps[patient]
-		if len(gaps) != 1 || gaps[0].Cause != "clock" || gaps[0].To-gaps[0].From < 3500*microsPerSecond {
-			t.Errorf("gaps = %+v, want one of an hour", gaps)
-		}
-		if n := len(mem.beats[patient]); n < 50 || n > 90 {
-			t.Errorf("beats = %d in a minute of signal", n)
-		}
-	})
-}
-
 func TestStateOfAnotherSourceIsNone(t *testing.T) {
 	s := sourceState{Kind: config.SourceRR, Digest: "ab", Done: true}
 	if got, err := readState(config.SourceWFDB, s.bytes()); err != nil || got != (sourceState{}) {
@@ -400,7 +298,7 @@ func TestStateOfAnotherSourceIsNone(t *testing.T) {
 	if got, err := readState(config.SourceRR, s.bytes()); err != nil || got != s {
 		t.Errorf("readState = %+v, %v, want %+v", got, err, s)
 	}
-	for _, bad := range []string{"{", `{"kind":"rr","more":1}`, `[]`} {
+	for _, bad := range []string{"{", `{"kind":"rr","more":1}`, `[]`, `{"kind":"rr"} {}`} {
 		if _, err := readState(config.SourceRR, []byte(bad)); err == nil {
 			t.Errorf("readState(%s) = nil error, want a refusal", bad)
 		}
