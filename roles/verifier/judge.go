@@ -18,8 +18,8 @@ const lastSecond = time.Second
 // retryBlob is the pause between two searches for a blob that no peer has yet.
 const retryBlob = 200 * time.Millisecond
 
-// voteAnswers judges every ANSWER and signs the VERDICT of phase 1; it is query
-// step Q5. A ciphertext that cannot be found is looked for until the last
+// voteAnswers judges every ANSWER and signs the VERDICT of phase 1: it is
+// query step Q5. A ciphertext that cannot be found is looked for until the last
 // second of the phase, as its gateway may still be sending it.
 func (w *work) voteAnswers(ctx context.Context, q *fsm.Query, log *slog.Logger) error {
 	for {
