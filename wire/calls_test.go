@@ -356,6 +356,17 @@ func TestRemovedNodeIsRefusedAtOnce(t *testing.T) {
 	wantCode(t, "call after", err, CodeUnknownSigner)
 }
 
+func TestHostileStatus(t *testing.T) {
+	for name, r := range map[string]*pb.StatusServiceGetResponse{
+		"about another node": {Path: "server/s2"},
+		"a root too long":    {Path: "server/s1", Root: make([]byte, 33)},
+		"too many gateways":  {Path: "server/s1", Attached: make([]string, maxStatusItems+1)},
+	} {
+		_, err := statusFromPB("server/s1", r)
+		wantCode(t, name, err, CodeBadAnswer)
+	}
+}
+
 func TestPeerTextCannotForgeALine(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                              "plain",

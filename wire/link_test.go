@@ -424,6 +424,12 @@ func helloMessage(protocol uint32) *pb.AttachRequest {
 	return &pb.AttachRequest{Message: &pb.AttachRequest_Hello{Hello: &pb.Hello{Protocol: protocol}}}
 }
 
+func TestDrainingHubTakesNobody(t *testing.T) {
+	hub := (&linkLog{}).hub()
+	hub.Drain()
+	wantCode(t, "register after Drain", hub.register(newLink("gw-1")), CodeUnavailable)
+}
+
 func TestHostileHello(t *testing.T) {
 	hub := (&linkLog{}).hub()
 	s := startServer(t, "server/s1", &fakeNode{}, hub, everyone)

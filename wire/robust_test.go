@@ -207,7 +207,12 @@ func TestLinkReconnectsThroughTheProxy(t *testing.T) {
 func TestStopWithFiftyGateways(t *testing.T) {
 	log := &linkLog{}
 	hub := log.hub()
-	node := &fakeNode{wait: func(ctx context.Context, _ uint64) (uint64, error) { <-ctx.Done(); return 0, ctx.Err() }}
+	watching := make(chan struct{})
+	node := &fakeNode{wait: func(ctx context.Context, _ uint64) (uint64, error) {
+		close(watching)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}}
 	s := startServer(t, "server/s1", node, hub, everyone)
 	slow := func(c *LinkConfig) { c.MinBackoff = time.Hour; c.MaxBackoff = time.Hour }
 	for i := range 50 {
@@ -217,8 +222,10 @@ func TestStopWithFiftyGateways(t *testing.T) {
 	watched := make(chan error, 1)
 	client := &VerifierClient{dialAs(t, "server/s2", s).node(s.path)}
 	go func() { _, err := client.Wait(context.Background(), 1); watched <- err }()
+	<-watching
 	begin := time.Now()
 	s.stop()
+	t.Logf("stopped after %v", time.Since(begin).Round(time.Millisecond))
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("stop took %v, want less than 5 s", took)
 	}

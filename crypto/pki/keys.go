@@ -64,9 +64,16 @@ func WriteKey(file string, key crypto.Signer) error {
 
 // LoadKey reads a key written by WriteKey. A file that anyone but its owner
 // may read or write, or in a directory that others may write, is refused with
-// a *ModeError. (Windows has no such bits; there the check is left out.)
+// a *ModeError. A file directly in systemd's $CREDENTIALS_DIRECTORY may have
+// mode 0440. (Windows has no such bits; there the check is left out.)
 func LoadKey(file string) (crypto.Signer, error) {
-	if err := errors.Join(checkMode(filepath.Dir(file), 0o022, 0o700), checkMode(file, 0o077, 0o600)); err != nil {
+	forbidden, want := os.FileMode(0o077), os.FileMode(0o600)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.Dir(file) == filepath.Clean(dir) {
+		// systemd grants the service by an access list, whose mask shows as
+		// the group's right to read; the directory is the service's alone.
+		forbidden, want = 0o037, 0o440
+	}
+	if err := errors.Join(checkMode(filepath.Dir(file), 0o022, 0o700), checkMode(file, forbidden, want)); err != nil {
 		return nil, fmt.Errorf("read key %s: %w", file, err)
 	}
 	data, err := readBounded(file)

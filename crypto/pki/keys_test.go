@@ -115,6 +115,34 @@ func TestKeyFileModes(t *testing.T) {
 	}
 }
 
+func TestKeyFromSystemd(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits on Windows")
+	}
+	dir := filepath.Join(t.TempDir(), "credentials")
+	file := filepath.Join(dir, "record.key")
+	k, err := GenerateKey("server/s1")
+	if err == nil {
+		err = k.WriteFile(file)
+	}
+	if err := errors.Join(err, os.Chmod(file, 0o440)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKey(file); err == nil {
+		t.Error("a key that its group may read is accepted outside systemd's directory")
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if _, err := LoadKey(file); err != nil {
+		t.Errorf("a key of mode 0440 in systemd's directory: %v, want none", err)
+	}
+	if err := os.Chmod(file, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKey(file); err == nil {
+		t.Error("a key that everyone may read is accepted in systemd's directory")
+	}
+}
+
 func TestKeyFilesThatAreRefused(t *testing.T) {
 	k, err := NewTLSKey()
 	if err != nil {
