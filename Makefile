@@ -1,12 +1,14 @@
 # make            lists the targets
 # make test       is run before every commit
-# Nothing but Go 1.26 is needed; race needs a C compiler, lint uses golangci-lint
-# if it is installed.
+# Nothing but Go 1.26 is needed; race needs a C compiler, lint fetches staticcheck
+# and uses golangci-lint if it is installed.
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS  = -s -w -X statnet/internal/cli.version=$(VERSION)
 FUZZTIME ?= 20s
+# Fetched and built by the go command, at this version; not a dependency of statnet.
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 DIST     = armv6 armv7 arm64 amd64
 
 .DEFAULT_GOAL := help
@@ -35,9 +37,11 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	  done; \
 	done
 
-lint: ## format, vet, and golangci-lint if it is installed
+lint: ## format, vet, staticcheck, and golangci-lint if it is installed
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags e2e ./test/e2e/
+	$(GO) run $(STATICCHECK) -tags e2e ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
 	else echo "golangci-lint is not installed: .golangci.yml was not applied"; fi
 

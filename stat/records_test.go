@@ -83,10 +83,9 @@ func isFlutter(code uint16) bool { return code >= 31 && code <= 33 } // ! [ ]
 
 // interval is the RR that ends in a beat; rr is 0 at the start and over flutter.
 type interval struct {
-	at   int64 // ms
-	rr   int32
-	nn   bool // both beats normal
-	prev bool // the interval before it belongs to the same stretch
+	at int64 // ms
+	rr int32
+	nn bool // both beats normal
 }
 
 func intervals(anns []annotation) (out []interval) {

@@ -104,8 +104,8 @@ func TestVerdictRefusals(t *testing.T) {
 	early.Phase = record.PhaseShares
 	refused(t, l, "verifier/v1", &early, fsm.WrongPhase, "")
 
-	open, other := newLedger(t), record.Hash{}
-	other = open.Ask(open.QueryRecord())
+	open := newLedger(t)
+	other := open.Ask(open.QueryRecord())
 	open.Answer(other, "gateway/gw-1")
 	refused(t, open, "verifier/v1", open.VerdictRecord(other, record.PhaseAnswers, record.CodeValid), fsm.WrongPhase, "")
 }

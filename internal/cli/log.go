@@ -32,7 +32,7 @@ func NewLogger(w io.Writer, level, format string) *slog.Logger {
 	case format == "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: at}))
 	case IsTerminal(w):
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: at, TimeFormat: time.TimeOnly, NoColor: !Colour(w)}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: at, TimeFormat: time.TimeOnly, NoColor: !Colour(w)}))
 	default:
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: at}))
 	}
