@@ -302,6 +302,18 @@ func TestOneLiarIsNoFork(t *testing.T) {
 	}
 }
 
+// TestQuorumOnly: a source whose note has too few signatures moves nothing.
+func TestQuorumOnly(t *testing.T) {
+	l, _ := asking(t, 1)
+	src := newScript(l)
+	src.note = func([]byte) []byte { return l.Note(src.size, l.Verifiers[:2]...) }
+	f := newTestFollower(t, l, "", src)
+	defer f.Close()
+	if err := followFor(t, f, 2, 300*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || f.Size() != 1 {
+		t.Errorf("two of three signatures: %v, copy has %d leaves, want GENESIS only", err, f.Size())
+	}
+}
+
 // TestRules: a quorum that cosigns a leaf which the rules refuse is not obeyed.
 func TestRules(t *testing.T) {
 	l, id := asking(t, 1)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
 
 	"statnet/chain/fsm"
@@ -50,9 +51,24 @@ func TestCluster(t *testing.T) {
 	t.Run("a refusal comes back as it is", func(t *testing.T) {
 		bad := bytes.Clone(q.leaf)
 		bad[len(bad)-1] ^= 1
+		before := h.node(leader).running().LastIndex()
 		_, err := h.node(follower).Submit(context.Background(), bad)
 		if r, ok := fsm.AsRefusal(err); !ok || r.Code != fsm.BadSignature {
 			t.Errorf("submit of a forged leaf at a follower: %v, want bad_signature", err)
+		}
+		stranger, err := record.Seal(h.node(leader).origin, fsmtest.Signer("gateway/gw-99"), &record.Audit{Day: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.node(leader).Submit(context.Background(), stranger)
+		if r, ok := fsm.AsRefusal(err); !ok || r.Code != fsm.UnknownSigner {
+			t.Errorf("submit by a stranger: %v, want unknown_signer", err)
+		}
+		for i := before + 1; i <= h.node(leader).running().LastIndex(); i++ {
+			var l raft.Log
+			if err := h.node(leader).store.GetLog(i, &l); err == nil && (bytes.HasSuffix(l.Data, bad) || bytes.HasSuffix(l.Data, stranger)) {
+				t.Error("a leaf that nobody enrolled signed is in raft's log")
+			}
 		}
 		_, err = h.node(leader).Submit(context.Background(), make([]byte, record.MaxLeaf+1))
 		if r, ok := fsm.AsRefusal(err); !ok || r.Code != fsm.TooLarge {

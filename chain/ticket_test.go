@@ -82,6 +82,32 @@ func TestCheckTicket(t *testing.T) {
 	}
 }
 
+// TestQueryOf: a quorum's word does not stand in for the querier's.
+func TestQueryOf(t *testing.T) {
+	l, id := asking(t, 1)
+	good := l.Leaves[l.Query(id).Leaf]
+	record1 := l.Query(id).Record
+	forged := bytes.Clone(good)
+	forged[len(forged)-1] ^= 1
+	tests := []struct {
+		name string
+		leaf []byte
+		ok   bool
+	}{
+		{"good", good, true},
+		{"forged signature", forged, false},
+		{"signed by a gateway", l.Seal("gateway/gw-1", record1), false},
+		{"signed by a stranger", l.Seal("querier/dr-z", record1), false},
+		{"not a QUERY", l.Leaves[1], false},
+		{"garbage", []byte("hello"), false},
+	}
+	for _, tt := range tests {
+		if _, err := queryOf(l.State.Origin(), l.Cluster, tt.leaf); (err == nil) != tt.ok {
+			t.Errorf("%s: %v, want ok %v", tt.name, err, tt.ok)
+		}
+	}
+}
+
 // TestTicketSkew: a querier may hold a ticket as long as its query runs, but not
 // beside cosigners whose clocks are elsewhere.
 func TestTicketSkew(t *testing.T) {

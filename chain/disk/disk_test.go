@@ -154,6 +154,28 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// TestLostFreePages cuts off pages that hold nothing at the moment: bbolt would
+// map and write beyond the end.
+func TestLostFreePages(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	build(t, path)
+	db, err := OpenBolt(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte("big")) })
+	for range 2 { // the second one reuses the pages the first one freed
+		err = errors.Join(err, db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("small")).Put([]byte("k"), []byte("w")) }))
+	}
+	if err := errors.Join(err, db.Close(), os.Truncate(path, int64(20*os.Getpagesize()))); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if _, err := OpenBolt(path); !errors.As(err, &damage) {
+		t.Errorf("free pages cut off: %v, want a damage error", err)
+	}
+}
+
 func TestLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	db, err := OpenBolt(path, "a")

@@ -257,6 +257,22 @@ func TestForeignJournal(t *testing.T) {
 	}
 }
 
+// TestForgedEntry: whoever can write the file can make a checksum, but not a
+// signature.
+func TestForgedEntry(t *testing.T) {
+	id, k := identity()
+	m := tree(20, "leaf-")
+	e := Entry{Size: 12, Root: checkpoint(m, 12).Root, Time: 1795000002}
+	path := filepath.Join(t.TempDir(), "signer.journal")
+	if err := os.WriteFile(path, append(journal(t), e.marshal()...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage *disk.DamageError
+	if _, err := Open(path, id, k, roots(m)); !errors.As(err, &damage) {
+		t.Errorf("entry nobody signed: %v, want a damage error", err)
+	}
+}
+
 // TestBrokenDisk: after a failed write nothing more is signed.
 func TestBrokenDisk(t *testing.T) {
 	path, m := create(t), tree(20, "leaf-")
