@@ -47,6 +47,27 @@ func TestCleanerJudgesIntervals(t *testing.T) {
 	}
 }
 
+func TestAFirstPeakHasNoInterval(t *testing.T) {
+	for name, restart := range map[string]func(*Cleaner) Flags{
+		"flag":  func(*Cleaner) Flags { return First },
+		"reset": func(c *Cleaner) Flags { c.Reset(); return 0 },
+	} {
+		var c Cleaner
+		for i := range int64(3) {
+			if _, err := c.Put(Peak{}, i*800_000_000, i+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := c.Put(Peak{Flags: restart(&c)}, 2_400_000_000, 10)
+		if err != nil || b.RR != 0 || b.Flags != First {
+			t.Errorf("%s: beat %+v, %v, want no interval", name, b, err)
+		}
+		if b, err = c.Put(Peak{}, 2_900_000_000, 11); err != nil || b.RR != 500 || b.Flags != 0 {
+			t.Errorf("%s: next beat %+v, %v, want 500 ms and no jump from before", name, b, err)
+		}
+	}
+}
+
 func TestCleanerRefusesTimesThatDoNotRise(t *testing.T) {
 	var c Cleaner
 	put := func(ns, us int64, f Flags) error { _, err := c.Put(Peak{Flags: f}, ns, us); return err }

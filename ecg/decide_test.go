@@ -104,6 +104,18 @@ func TestSearchBackKeepsTheOtherRules(t *testing.T) {
 	}
 }
 
+// A pause is no interval to expect again.
+func TestIntervalsOfThreeSecondsAreNotAveraged(t *testing.T) {
+	for _, tt := range []struct{ rr, averaged int64 }{{2999, 1}, {3000, 0}} {
+		d := decided(t)
+		at := d.last.index + tt.rr
+		d.decide(candidate{p: at, index: at, v: 1000, f: 8000, slope: 900}, nil)
+		if d.rate.nAll != tt.averaged {
+			t.Errorf("interval of %d ms: %d averaged, want %d", tt.rr, d.rate.nAll, tt.averaged)
+		}
+	}
+}
+
 func TestExpectedInterval(t *testing.T) {
 	var r rates
 	if got := r.patience(256, 1000); got != 1000 {

@@ -155,6 +155,48 @@ func TestGapResetsEverything(t *testing.T) {
 	}
 }
 
+// After End nothing of the old segment is left: the state is that of a new
+// detector, byte for byte.
+func TestEndLeavesANewDetector(t *testing.T) {
+	cfg := patch(250, ecg.DefaultTuning())
+	fresh, _ := newDetector(t, cfg).MarshalBinary()
+	for _, rhythm := range synth.Rhythms() {
+		for _, seconds := range []int{1, 3, 35, 45} {
+			d := newDetector(t, cfg)
+			for _, v := range samples(250, seconds, rhythm, 1) {
+				d.Put(v, nil)
+			}
+			d.End(nil)
+			if state, _ := d.MarshalBinary(); !bytes.Equal(state, fresh) {
+				t.Errorf("%s, %d s: End leaves something behind", rhythm, seconds)
+			}
+		}
+	}
+}
+
+// The signal shrinks to a tenth, as when an electrode dries: thresholds come
+// down after eight seconds without a beat.
+func TestLevelsRestartAfterEightSeconds(t *testing.T) {
+	const hz = 250
+	cfg := patch(hz, ecg.DefaultTuning())
+	x := samples(hz, 60, synth.Sinus, 1)
+	for i := range x {
+		x[i] *= 4
+		if i >= 20*hz {
+			x[i] /= 12
+		}
+	}
+	late := 0
+	for _, p := range peaksOf(t, cfg, x) {
+		if p.Index > 40*hz {
+			late++
+		}
+	}
+	if late < 20 {
+		t.Errorf("%d beats in the last 20 s, want about 23", late)
+	}
+}
+
 func TestAConstantChangesNothing(t *testing.T) {
 	cfg := patch(250, ecg.DefaultTuning())
 	cfg.RailLow, cfg.RailHigh = 0, 0

@@ -138,6 +138,9 @@ func intervalsOf(beats []found, normal []bool) []interval {
 	return out
 }
 
+// maxSample keeps the times of annotations without a known end in range.
+const maxSample = 1 << 38
+
 // annotated reads the labelled beats of a record; no interval reaches over a
 // flutter episode.
 func annotated(path string) (beats []found, normal []bool, name string, err error) {
@@ -155,6 +158,9 @@ func annotated(path string) (beats []found, normal []bool, name string, err erro
 	ref := score.NewReference(ann)
 	var clean ecg.Cleaner
 	for i, b := range ref.Beats {
+		if h.Samples > 0 && b.At >= float64(h.Samples) || b.At > maxSample {
+			return nil, nil, "", badInput(fmt.Errorf("%s.atr: beat at %.0f lies behind the record's end", path, b.At), "repair the annotations")
+		}
 		p := ecg.Peak{Index: int64(b.At)}
 		if i > 0 && ref.FlutterBetween(ref.Beats[i-1].At, b.At) {
 			p.Flags = ecg.First
