@@ -25,7 +25,7 @@ func Command() *cobra.Command {
 
 // with opens the node of --config and reads its ledger.
 func with(cmd *cobra.Command, use func(*nodeconfig.Setup, *Ledger) error) error {
-	setup, n, err := open(cmd)
+	n, setup, err := open(cmd)
 	if err != nil {
 		return err
 	}
@@ -33,16 +33,8 @@ func with(cmd *cobra.Command, use func(*nodeconfig.Setup, *Ledger) error) error 
 	return read(cmd.Context(), n, func(l *Ledger) error { return use(setup, l) })
 }
 
-func open(cmd *cobra.Command) (*nodeconfig.Setup, *node.Node, error) {
-	setup, err := nodeconfig.Load(cmd.Flags(), "querier", "operator")
-	if err != nil {
-		return nil, nil, err
-	}
-	n, err := node.Open(setup.Node, setup.Cluster, setup.Genesis, setup.Log())
-	if err != nil {
-		return nil, nil, nodeconfig.Explain("open the ledger", setup.Node.File, err)
-	}
-	return setup, n, nil
+func open(cmd *cobra.Command) (*node.Node, *nodeconfig.Setup, error) {
+	return node.FromFlags(cmd.Flags(), "querier", "operator")
 }
 
 func logCommand() *cobra.Command {
@@ -178,7 +170,7 @@ checkpoints of all verifiers.`,
 // pinned is the policy that the caller got elsewhere than from the receipt.
 func pinned(cmd *cobra.Command, file string) (note.Policy, error) {
 	if file == "" {
-		_, n, err := open(cmd)
+		n, _, err := open(cmd)
 		if err != nil {
 			return note.Policy{}, err
 		}

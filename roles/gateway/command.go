@@ -19,16 +19,12 @@ func Command() *cobra.Command {
 		Long:  "Runs one gateway until SIGTERM: it finds its patients' heartbeats, keeps them on its disk and answers what the policy allows.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			setup, err := nodeconfig.Load(cmd.Flags(), config.RoleGateway)
+			n, _, err := node.FromFlags(cmd.Flags(), config.RoleGateway)
 			if err != nil {
 				return err
 			}
-			cfg, log := setup.Node, setup.Log()
-			n, err := node.Open(cfg, setup.Cluster, setup.Genesis, log)
-			if err != nil {
-				return nodeconfig.Explain("start gateway "+cfg.ID, cfg.File, err)
-			}
 			defer n.Close()
+			cfg := n.Config
 			g, err := Open(n)
 			var source *SourceError
 			if errors.As(err, &source) {
@@ -39,7 +35,7 @@ func Command() *cobra.Command {
 			}
 			defer func() { err = errors.Join(err, g.Close()) }()
 			g.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
-			log.Info("gateway runs", "id", cfg.ID, "patches", len(cfg.Patches), "cluster", setup.Cluster.Name)
+			n.Log.Info("gateway runs", "id", cfg.ID, "patches", len(cfg.Patches), "cluster", n.Cluster.Name)
 			return g.Run(cmd.Context())
 		},
 	}

@@ -12,7 +12,6 @@ import (
 	"statnet/config"
 	"statnet/internal/cli"
 	"statnet/internal/node"
-	"statnet/internal/nodeconfig"
 	"statnet/stat"
 )
 
@@ -71,14 +70,9 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	setup, err := nodeconfig.Load(cmd.Flags(), "querier")
+	n, setup, err := node.FromFlags(cmd.Flags(), "querier")
 	if err != nil {
 		return err
-	}
-	log := setup.Log()
-	n, err := node.Open(setup.Node, setup.Cluster, setup.Genesis, log)
-	if err != nil {
-		return nodeconfig.Explain("start querier "+setup.Node.ID, setup.Node.File, err)
 	}
 	defer n.Close()
 	q, err := Open(n)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"statnet/internal/node"
-	"statnet/internal/nodeconfig"
 )
 
 // Command is `statnet server`.
@@ -19,16 +18,12 @@ func Command() *cobra.Command {
 		Long:  "Runs one server until SIGTERM: it passes questions to its gateways, adds what verifiers accepted and makes key-switch shares.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			setup, err := nodeconfig.Load(cmd.Flags(), "server")
+			n, _, err := node.FromFlags(cmd.Flags(), "server")
 			if err != nil {
 				return err
 			}
-			cfg, log := setup.Node, setup.Log()
-			n, err := node.Open(cfg, setup.Cluster, setup.Genesis, log)
-			if err != nil {
-				return nodeconfig.Explain("start server "+cfg.ID, cfg.File, err)
-			}
 			defer n.Close()
+			cfg := n.Config
 			vault, err := OpenVault(cfg.DataDir)
 			if err != nil {
 				return err
@@ -44,7 +39,7 @@ func Command() *cobra.Command {
 			}
 			defer s.Close()
 			s.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
-			log.Info("server runs", "id", cfg.ID, "listen", cfg.Listen, "cluster", n.Cluster.Name)
+			n.Log.Info("server runs", "id", cfg.ID, "listen", cfg.Listen, "cluster", n.Cluster.Name)
 			return s.Run(cmd.Context())
 		},
 	}

@@ -5,7 +5,6 @@ import (
 
 	"statnet/internal/cli"
 	"statnet/internal/node"
-	"statnet/internal/nodeconfig"
 )
 
 // Command is `statnet status`.
@@ -14,13 +13,9 @@ func Command() *cobra.Command {
 		Use: "status", Short: "Show how every node of the cluster is", Args: cobra.NoArgs,
 		Long: "Asks every verifier and server how it is, and which gateways are attached. Exit code 7 if a node is not ok.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			setup, err := nodeconfig.Load(cmd.Flags())
+			n, setup, err := node.FromFlags(cmd.Flags())
 			if err != nil {
 				return err
-			}
-			n, err := node.Open(setup.Node, setup.Cluster, setup.Genesis, setup.Log())
-			if err != nil {
-				return nodeconfig.Explain("ask the cluster", setup.Node.File, err)
 			}
 			defer n.Close()
 			c := ask(cmd.Context(), n.Dialer, setup.Cluster)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"statnet/internal/node"
-	"statnet/internal/nodeconfig"
 )
 
 // Command is `statnet verifier`.
@@ -19,16 +18,12 @@ func Command() *cobra.Command {
 		Long:  "Runs one verifier until SIGTERM: it orders, checks and co-signs every record of a query.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			setup, err := nodeconfig.Load(cmd.Flags(), "verifier")
+			n, _, err := node.FromFlags(cmd.Flags(), "verifier")
 			if err != nil {
 				return err
 			}
-			cfg, log := setup.Node, setup.Log()
-			n, err := node.Open(cfg, setup.Cluster, setup.Genesis, log)
-			if err != nil {
-				return nodeconfig.Explain("start verifier "+cfg.ID, cfg.File, err)
-			}
 			defer n.Close()
+			cfg := n.Config
 			api, err := net.Listen("tcp", cfg.Listen)
 			if err != nil {
 				return fmt.Errorf("listen: %w", err)
@@ -43,7 +38,7 @@ func Command() *cobra.Command {
 				return err
 			}
 			v.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
-			log.Info("verifier runs", "id", cfg.ID, "listen", cfg.Listen, "raft", cfg.RaftListen, "cluster", n.Cluster.Name)
+			n.Log.Info("verifier runs", "id", cfg.ID, "listen", cfg.Listen, "raft", cfg.RaftListen, "cluster", n.Cluster.Name)
 			return v.Run(cmd.Context())
 		},
 	}
