@@ -355,3 +355,24 @@ func TestUndecidedIsExcluded(t *testing.T) {
 		t.Errorf("after JUDGE1: %s", got)
 	}
 }
+
+// TestHandoverHasATime: while a server is silent no leaf comes, so the moment
+// at which another one may take its turn needs a CUT of its own.
+func TestHandoverHasATime(t *testing.T) {
+	for _, tt := range []struct {
+		phase    fsm.Phase
+		permille uint64
+	}{{fsm.Sum, 725}, {fsm.Switch, 840}} {
+		l, id := stage(t, tt.phase)
+		q := l.Query(id)
+		want := q.T0 + q.Record.TimeoutMS*tt.permille/1000
+		if got, ok := l.State.NextDeadline(); !ok || uint64(got) != want {
+			t.Errorf("%s: next deadline = %d, want the handover at %d", tt.phase, got, want)
+		}
+		l.Cut(want - l.NowMS)
+		end, _ := l.Query(id).Deadline()
+		if got, ok := l.State.NextDeadline(); !ok || uint64(got) != end {
+			t.Errorf("%s: next deadline after the handover = %d, want the end of the phase at %d", tt.phase, got, end)
+		}
+	}
+}

@@ -256,6 +256,20 @@ func (q *Query) Deadline() (uint64, bool) {
 	return q.EndOf(q.Phase)
 }
 
+// handover is the ledger time (Unix ms) within the current phase from which a
+// silent server's turn goes to another one.
+func (q *Query) handover() (uint64, bool) {
+	switch {
+	case !q.Started:
+		return 0, false
+	case q.Phase == Sum:
+		return q.at(sumHandover), true
+	case q.Phase == Switch && len(q.Totals) == 1:
+		return q.at(reissueFrom), true
+	}
+	return 0, false
+}
+
 func (q *Query) at(permille uint64) uint64 { return q.T0 + q.Record.TimeoutMS*permille/1000 }
 
 // Accepted lists the accepted ANSWER leaves as runs, ascending.

@@ -109,11 +109,15 @@ func compare(a, b uint64) int {
 }
 
 // NextDeadline is the earliest ledger time (Unix ms) at which a phase of an
-// open query ends by itself. The leader posts a CUT just after it.
+// open query ends by itself, or another server may take a silent one's turn. The
+// leader posts a CUT just after it: without one, time stands still.
 func (s *State) NextDeadline() (int64, bool) {
 	var next uint64
 	for _, q := range s.open {
 		if d, ok := q.Deadline(); ok && (next == 0 || d < next) {
+			next = d
+		}
+		if d, ok := q.handover(); ok && d > s.d.LedgerMS && (next == 0 || d < next) {
 			next = d
 		}
 	}
