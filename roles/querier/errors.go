@@ -84,7 +84,9 @@ func (q *Querier) notOpened(query *fsm.Query) error {
 	case record.OutcomeNoAnswers:
 		cause = fmt.Sprintf("no gateway answered within %d s", query.Record.TimeoutMS*55/100/1000)
 	case record.OutcomeSumInvalid, record.OutcomeShareInvalid:
-		return failed(o.String(), fmt.Sprintf("query %x", query.ID[:8]), errors.New("verifiers rejected what a server did; nothing was opened"))
+		what, item := culprit(query)
+		return failed(what, fmt.Sprintf("rejected by %d of %d verifiers (leaf %d)", against(item), q.Cluster.N(), item.Leaf),
+			fmt.Errorf("query %x: %s; nothing was opened", query.ID[:8], o))
 	case record.OutcomeSumMissing, record.OutcomeResultMissing:
 		cause = "the servers did not finish in time; nothing was opened"
 		next = "ask again: another server will coordinate"
@@ -98,6 +100,28 @@ func (q *Querier) notOpened(query *fsm.Query) error {
 		cause += fmt.Sprintf("; %s: %s", trimRole(e.Path), e.Code)
 	}
 	return &cli.Error{Code: code, What: fmt.Sprintf("query %x: %s", query.ID[:8], query.Outcome), Cause: cause, Next: next}
+}
+
+// culprit names the server whose sum or share was rejected.
+func culprit(query *fsm.Query) (what string, item fsm.Item) {
+	if t := query.Total(); t != nil && t.Decision == fsm.Rejected {
+		return "sum of " + t.Server, t.Item
+	}
+	for _, path := range query.Active() {
+		if ks := query.Shares()[path]; ks != nil && ks.Decision == fsm.Rejected {
+			return "share of " + path, ks.Item
+		}
+	}
+	return query.Outcome.String(), item
+}
+
+func against(item fsm.Item) (n int) {
+	for _, c := range item.Votes {
+		if c.Rejects() {
+			n++
+		}
+	}
+	return n
 }
 
 func missingShares(query *fsm.Query) []string {

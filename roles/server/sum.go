@@ -46,7 +46,7 @@ func (s *Server) sum(ctx context.Context, q *fsm.Query, log *slog.Logger) error 
 	if err := s.Verifiers.PutBlob(ctx, c0[:], total.C0()); err != nil {
 		return fmt.Errorf("store the sum: %w", err)
 	}
-	log.Info("sum added", "step", "Q6", "ciphertexts", total.Count(), "active", active)
+	log.Info("sum added", "step", "Q6", "ciphertexts", total.Count(), "active", fmt.Sprint(active))
 	return s.submit(ctx, &record.Aggregate{
 		QueryID: q.ID, Attempt: record.AttemptTotal, Answers: q.Accepted(), C0: c0, C1: c1, Active: active, K: fsm.K,
 	})
@@ -147,7 +147,7 @@ func (s *Server) reissue(ctx context.Context, q *fsm.Query, log *slog.Logger) er
 	for i := range silent {
 		names = append(names, strings.TrimPrefix(q.Servers[i-1], record.RoleServer+"/"))
 	}
-	log.Warn("opening again without silent servers", "step", "Q6", "silent", names, "active", active)
+	log.Warn("opening again without silent servers", "step", "Q6", "silent", names, "active", fmt.Sprint(active))
 	old := q.Total().Record
 	return s.submit(ctx, &record.Aggregate{
 		QueryID: q.ID, Attempt: record.AttemptReissue, Answers: old.Answers, C0: old.C0, C1: old.C1, Active: active, K: old.K,
