@@ -215,6 +215,30 @@ func (n *Net) Restart(ctx context.Context, id string) {
 	}
 }
 
+// Replace gives a node another double for its next life, by Restart.
+func Replace[D any](n *Net, id string, double D) {
+	switch d := any(double).(type) {
+	case func(*gateway.Gateway):
+		n.opt.Gateway = with(n.opt.Gateway, id, d)
+	case func(*server.Server):
+		n.opt.Server = with(n.opt.Server, id, d)
+	case VerifierDouble:
+		n.opt.Verifier = with(n.opt.Verifier, id, d)
+	default:
+		n.t.Fatalf("%T is not a double", double)
+	}
+}
+
+func with[D any](m map[string]D, id string, d D) map[string]D {
+	out := map[string]D{id: d}
+	for k, v := range m {
+		if k != id {
+			out[k] = v
+		}
+	}
+	return out
+}
+
 // Reform lets a node be honest when it is started again.
 func (n *Net) Reform(id string) {
 	delete(n.opt.Gateway, id)
