@@ -11,21 +11,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"statnet/chain"
 	"statnet/chain/bundle"
 	"statnet/chain/fsm"
+	"statnet/chain/merkle"
 	"statnet/chain/note"
 	"statnet/chain/record"
 	"statnet/internal/cli"
 	"statnet/internal/node"
 )
 
-// readTimeout bounds how long the ledger may take to show itself, and then to
-// be read to the end that was seen first.
+// contactTimeout bounds how long a verifier may take to show its checkpoint,
+// readTimeout how long the ledger may take to be read up to it.
 const (
-	contactTimeout = 10 * time.Second
+	contactTimeout = 3 * time.Second
 	readTimeout    = 5 * time.Minute
 )
 
@@ -33,7 +35,15 @@ const (
 type Ledger struct {
 	*chain.Follower
 	Origin string
-	Size   uint64
+	Policy note.Policy
+	Size   uint64  // leaves below the newest checkpoint of any verifier
+	Shown  []Shows // what each verifier showed, roster order
+}
+
+// Shows is the checkpoint of one verifier.
+type Shows struct {
+	Verifier string
+	Note     note.Signed // zero if it showed none with a quorum's signatures
 }
 
 // read follows the ledger until it has all that the newest checkpoint of any
@@ -54,42 +64,87 @@ func read(ctx context.Context, n *node.Node, use func(*Ledger) error) error {
 		err = use(l)
 	}
 	cancel()
-	if ran := <-stopped; errors.Is(ran, chain.ErrFork) {
+	ran := <-stopped
+	if !errors.Is(ran, chain.ErrFork) && errors.Is(err, chain.ErrFork) {
+		ran = err
+	}
+	if errors.Is(ran, chain.ErrFork) {
 		return &cli.Error{Code: cli.VerificationFailed, What: "VERIFICATION FAILED: two ledgers: checkpoint", Cause: ran.Error(),
 			Next: "keep the files and call the operators of the verifiers", Err: ran}
 	}
 	return err
 }
 
-// newest waits until the follower is where the furthest verifier is.
+// newest waits until the follower is where the furthest verifier is. Without a
+// checkpoint that a quorum signed nothing is shown: the pinned first record
+// alone is not a ledger.
 func newest(ctx context.Context, n *node.Node, f *chain.Follower) (*Ledger, error) {
-	want := uint64(1)
-	for _, v := range n.Verifiers.Clients() {
-		one, cancel := context.WithTimeout(ctx, 2*time.Second)
-		text, err := v.Checkpoint(one)
-		cancel()
-		if err != nil {
-			continue
-		}
-		if s, err := n.Policy.Verify(text); err == nil {
-			want = max(want, s.Size)
-		}
+	l := &Ledger{Follower: f, Origin: n.Origin, Policy: n.Policy, Shown: shown(ctx, n)}
+	for _, s := range l.Shown {
+		l.Size = max(l.Size, s.Note.Size)
 	}
-	wait, cancel := context.WithTimeout(ctx, contactTimeout)
-	if want > 1 {
-		wait, cancel = context.WithCancel(ctx)
+	if l.Size == 0 {
+		return nil, unread(ctx, n, errors.New("no verifier shows a checkpoint with enough signatures"))
 	}
-	defer cancel()
-	l := &Ledger{Follower: f, Origin: n.Origin}
-	err := f.Until(wait, func(s *fsm.State) bool {
-		l.Size = s.Size()
-		return l.Size >= want
-	})
+	err := f.Until(ctx, func(s *fsm.State) bool { return s.Size() >= l.Size && f.Checkpoint() != nil })
 	if err != nil {
-		return nil, &cli.Error{Code: cli.Unavailable, What: "read the ledger", Next: "statnet status", Err: err,
-			Cause: fmt.Sprintf("%d of %d verifiers reachable, %d must sign", n.Verifiers.Reachable(ctx), n.Cluster.N(), n.Cluster.Q())}
+		return nil, unread(ctx, n, err)
 	}
 	return l, nil
+}
+
+func unread(ctx context.Context, n *node.Node, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return &cli.Error{Code: cli.Unavailable, What: "read the ledger", Next: "statnet status", Err: err,
+		Cause: fmt.Sprintf("%d of %d verifiers reachable, %d must sign", n.Verifiers.Reachable(ctx), n.Cluster.N(), n.Cluster.Q())}
+}
+
+// shown asks every verifier for its newest checkpoint, all at once.
+func shown(ctx context.Context, n *node.Node) []Shows {
+	ctx, cancel := context.WithTimeout(ctx, contactTimeout)
+	defer cancel()
+	clients := n.Verifiers.Clients()
+	out := make([]Shows, len(clients))
+	var wg sync.WaitGroup
+	for i, v := range clients {
+		out[i].Verifier = v.Path()
+		wg.Go(func() {
+			text, err := v.Checkpoint(ctx)
+			if err != nil {
+				return
+			}
+			if s, err := n.Policy.Verify(text); err == nil {
+				out[i].Note = s
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// rehash hashes every leaf of the copy again and compares the root with that of
+// each checkpoint on the way. It returns how many verifiers' checkpoints agree.
+func (l *Ledger) rehash() (agree int, err error) {
+	var tree merkle.Frontier
+	for i := range l.Size {
+		leaf, err := l.Leaf(i)
+		if err != nil {
+			return 0, err
+		}
+		tree.Append(merkle.LeafHash(leaf))
+		for _, s := range l.Shown {
+			if s.Note.Size != i+1 {
+				continue
+			}
+			if tree.Root() != s.Note.Root {
+				return 0, &chain.ForkError{First: l.Checkpoint(), Second: s.Note.Note}
+			}
+			agree++
+		}
+	}
+	return agree, nil
 }
 
 // Line is one record of `statnet ledger log`.
@@ -188,8 +243,12 @@ func show(index uint64, leaf []byte) (Shown, error) {
 func verifyFile(data []byte, policy note.Policy) (*bundle.Report, error) {
 	report, err := bundle.Verify(newReader(data), policy)
 	if f, ok := bundle.AsFailure(err); ok {
+		cause := f.Err.Error()
+		if f.Check == "policy" {
+			cause += ": the receipt is of another cluster than --config or --policy names, or was altered"
+		}
 		return nil, &cli.Error{Code: cli.VerificationFailed, What: fmt.Sprintf("VERIFICATION FAILED: %s: %s", f.Check, f.Item),
-			Cause: f.Err.Error(), Next: "do not use any number of this receipt", Err: err}
+			Cause: cause, Next: "do not use any number of this receipt", Err: err}
 	}
 	if err != nil {
 		return nil, &cli.Error{Code: cli.VerificationFailed, What: "VERIFICATION FAILED: receipt: archive", Cause: err.Error(),

@@ -1,9 +1,12 @@
 package auditor
 
 import (
+	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,9 +48,15 @@ func logCommand() *cobra.Command {
 		Use: "log", Short: "List the records", Args: cobra.NoArgs,
 		Long: "Lists the records of the co-signed ledger, every one of them checked. Without --all, the clock records (CUT) are left out.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if count < 1 {
+				return cli.Usagef("statnet ledger log --help", "--count %d: must be at least 1, e.g. 1000", count)
+			}
 			return with(cmd, func(setup *nodeconfig.Setup, l *Ledger) error {
+				if from >= l.Size {
+					return cli.Usagef("statnet ledger log", "--from %d: the ledger has %d records, e.g. %d", from, l.Size, l.Size-1)
+				}
 				lines := []Line{}
-				rows := cli.Rows{Head: []string{"index", "type", "signer", "query", ""}}
+				rows := cli.Rows{Head: []string{"index", "type", "signer", "query", "what"}}
 				for i := from; i < l.Size && len(lines) < count; i++ {
 					leaf, err := l.Leaf(i)
 					if err != nil {
@@ -79,11 +88,11 @@ func showCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := strconv.ParseUint(args[0], 10, 63)
 			if err != nil {
-				return cli.Usagef("statnet ledger log", "%s: not the index of a record, e.g. 0", args[0])
+				return cli.Usagef("statnet ledger log", "INDEX %s: must be a whole number, e.g. 0", args[0])
 			}
 			return with(cmd, func(setup *nodeconfig.Setup, l *Ledger) error {
 				if index >= l.Size {
-					return cli.Usagef("statnet ledger log", "%d: the ledger has %d records, the last one is %d", index, l.Size, l.Size-1)
+					return cli.Usagef("statnet ledger log", "INDEX %d: the ledger has %d records, e.g. %d for the last one", index, l.Size, l.Size-1)
 				}
 				leaf, err := l.Leaf(index)
 				if err != nil {
@@ -93,7 +102,7 @@ func showCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				rows := cli.Rows{Head: []string{"", ""}}
+				rows := cli.Rows{Head: []string{"what", "value"}}
 				rows.Add("index", s.Index)
 				rows.Add("type", s.Type)
 				rows.Add("signer", s.Signer)
@@ -110,12 +119,37 @@ func checkpointCommand() *cobra.Command {
 		Use: "checkpoint", Short: "Print the newest co-signed checkpoint", Args: cobra.NoArgs,
 		Long: "Prints the newest checkpoint that a quorum has signed (C2SP tlog-checkpoint with tlog-cosignature lines), after checking the ledger under it.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return with(cmd, func(_ *nodeconfig.Setup, l *Ledger) error {
-				_, err := cmd.OutOrStdout().Write(l.Checkpoint())
-				return err
+			return with(cmd, func(setup *nodeconfig.Setup, l *Ledger) error {
+				text := l.Checkpoint()
+				if setup.Globals.Output == cli.Table { // the note itself, byte for byte
+					_, err := cmd.OutOrStdout().Write(text)
+					return err
+				}
+				s, err := l.Policy.Verify(text)
+				if err != nil {
+					return err
+				}
+				c := Signed{Schema: "statnet.checkpoint.v1", Origin: s.Origin, Size: s.Size,
+					Root: hex.EncodeToString(s.Root[:]), Signers: s.Signers, Note: string(text)}
+				rows := cli.Rows{Head: []string{"what", "value"}}
+				rows.Add("origin", c.Origin)
+				rows.Add("size", c.Size)
+				rows.Add("root", c.Root)
+				rows.Add("signers", strings.Join(c.Signers, " "))
+				return cli.Print(cmd.OutOrStdout(), setup.Globals.Output, c, rows)
 			})
 		},
 	}
+}
+
+// Signed is a checkpoint for programs.
+type Signed struct {
+	Schema  string   `json:"schema"` // "statnet.checkpoint.v1"
+	Origin  string   `json:"origin"`
+	Size    uint64   `json:"size"`
+	Root    string   `json:"root"` // hexadecimal
+	Signers []string `json:"signers"`
+	Note    string   `json:"note"`
 }
 
 func verifyCommand() *cobra.Command {
@@ -134,14 +168,7 @@ checkpoints of all verifiers.`,
 			if err != nil {
 				return err
 			}
-			info, err := os.Stat(args[0])
-			if err != nil {
-				return cli.Usagef("statnet ledger verify --help", "%v", err)
-			}
-			if info.Size() > maxReceipt {
-				return cli.Usagef("statnet ledger verify --help", "%s has %d bytes, a receipt has at most %d", args[0], info.Size(), maxReceipt)
-			}
-			data, err := os.ReadFile(args[0])
+			data, err := readReceipt(args[0])
 			if err != nil {
 				return err
 			}
@@ -149,18 +176,7 @@ checkpoints of all verifiers.`,
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
-			for _, l := range report.Lines {
-				fmt.Fprintln(out, l)
-			}
-			for _, w := range report.Warnings {
-				fmt.Fprintln(out, "WARNING:", w)
-			}
-			for _, c := range report.NotChecked {
-				fmt.Fprintln(out, "NOT CHECKED:", c)
-			}
-			fmt.Fprintln(out, "OK")
-			return nil
+			return printChecked(cmd, Checked{Lines: report.Lines, Warnings: report.Warnings, NotChecked: report.NotChecked})
 		},
 	}
 	cmd.Flags().StringVar(&policyFile, "policy", "", "file that says whose signatures count (C2SP tlog-policy)")
@@ -188,14 +204,74 @@ func pinned(cmd *cobra.Command, file string) (note.Policy, error) {
 	return p, nil
 }
 
+// readReceipt reads a file that claims to be a receipt.
+func readReceipt(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, cli.Usagef("statnet ledger verify --help", "FILE %s: no such file can be read, e.g. the one that statnet query --receipt wrote: %v", path, err)
+	case !info.Mode().IsRegular():
+		return nil, cli.Usagef("statnet ledger verify --help", "FILE %s: must be a file, e.g. the one that statnet query --receipt wrote", path)
+	case info.Size() > maxReceipt:
+		return nil, cli.Usagef("statnet ledger verify --help", "FILE %s: %d bytes, a receipt has at most %d", path, info.Size(), maxReceipt)
+	}
+	return os.ReadFile(path)
+}
+
+// Checked is what a verification that succeeded says; one that fails is an
+// error, and nothing of it is printed.
+type Checked struct {
+	Schema     string   `json:"schema"` // "statnet.verify.v1"
+	OK         bool     `json:"ok"`     // always true
+	Lines      []string `json:"checked"`
+	Warnings   []string `json:"warnings,omitempty"`
+	NotChecked []string `json:"not_checked"`
+}
+
+func printChecked(cmd *cobra.Command, c Checked) error {
+	globals, err := cli.GlobalsFrom(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	c.Schema, c.OK = "statnet.verify.v1", true
+	rows := cli.Rows{Head: []string{"result", "what"}}
+	text := ""
+	add := func(result, separator string, lines []string) {
+		for _, l := range lines {
+			rows.Add(result, l)
+			text += result + separator + l + "\n"
+		}
+	}
+	for i, l := range c.Lines {
+		c.Lines[i] = strings.TrimPrefix(l, "ok  ")
+	}
+	add("ok", "  ", c.Lines)
+	add("WARNING", ": ", c.Warnings)
+	add("NOT CHECKED", ": ", c.NotChecked)
+	if globals.Output != cli.Table {
+		return cli.Print(cmd.OutOrStdout(), globals.Output, c, rows)
+	}
+	_, err = io.WriteString(cmd.OutOrStdout(), text+"OK\n")
+	return err
+}
+
 // verifyLive checks the ledger as the verifiers show it now.
 func verifyLive(cmd *cobra.Command) error {
 	return with(cmd, func(setup *nodeconfig.Setup, l *Ledger) error {
-		out := cmd.OutOrStdout()
-		fmt.Fprintf(out, "ok  %d records of %s hashed and applied\n", l.Size, l.Origin)
-		fmt.Fprintf(out, "ok  checkpoint co-signed by %d of %d verifiers\n", setup.Cluster.Q(), setup.Cluster.N())
-		fmt.Fprintln(out, "NOT CHECKED: ciphertexts, sums and shares; a verifier's verdict on them is in the ledger")
-		fmt.Fprintln(out, "OK")
-		return nil
+		agree, err := l.rehash()
+		if err != nil {
+			return err
+		}
+		c := Checked{Lines: []string{
+			fmt.Sprintf("%d records of %s hashed and applied", l.Size, l.Origin),
+			fmt.Sprintf("checkpoint: size %d, co-signed by at least %d of %d verifiers", l.Size, setup.Cluster.Q(), setup.Cluster.N()),
+			fmt.Sprintf("checkpoints of %d of %d verifiers compared: one ledger", agree, setup.Cluster.N()),
+		}, NotChecked: []string{"ciphertexts, sums and shares; a verifier's verdict on them is in the ledger"}}
+		for _, s := range l.Shown {
+			if s.Note.Size == 0 {
+				c.Warnings = append(c.Warnings, s.Verifier+" showed no co-signed checkpoint")
+			}
+		}
+		return printChecked(cmd, c)
 	})
 }
