@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != ""
+	if f := flag.Lookup("test.parallel"); !fuzzing && f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = f.Value.Set("8") // these tests wait for elections, they do not compute
 	}
 	goleak.VerifyTestMain(m)
