@@ -73,10 +73,14 @@ else: gateways encrypt, servers add, verifiers check and keep the ledger.`,
 	f.Bool(cli.FlagQuiet, false, "no progress on standard error")
 	f.String(cli.FlagOutput, "", "how data are printed: "+strings.Join(cli.Formats, ", ")+" (default table)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return cli.Usagef(cmd.CommandPath()+" --help", "%s", err)
+		return cli.Usagef(cmd.CommandPath()+" --help", "%s", flagWords(cmd, err))
 	})
 	root.AddCommand(admin.Commands()...)
 	root.AddCommand(commands()...)
+	root.InitDefaultHelpCmd()
+	if c, _, err := root.Find([]string{"help"}); err == nil {
+		c.Run, c.RunE = nil, help
+	}
 	return root
 }
 
@@ -89,6 +93,9 @@ func prepare(root *cobra.Command) (started *bool) {
 	visit = func(c *cobra.Command) {
 		if c.HasSubCommands() && !c.Runnable() {
 			c.Args, c.RunE = cobra.ArbitraryArgs, group
+		}
+		if inner := c.Args; inner != nil {
+			c.Args = func(cmd *cobra.Command, args []string) error { return argWords(cmd, args, inner(cmd, args)) }
 		}
 		if inner := c.RunE; inner != nil {
 			c.RunE = func(cmd *cobra.Command, args []string) error {

@@ -66,6 +66,7 @@ func TestReportWritesThreeLines(t *testing.T) {
 		{"detail above", &Error{Code: Usage, What: "a", Cause: "b", Next: "c", Detail: "f:1:1: x\n    y\n"}, "f:1:1: x\n    y\nerror: a\ncause: b\nnext:  c\n"},
 		{"usage", Usagef("statnet query --help", "--window %s: must be positive, e.g. 24h", "-1h"),
 			"error: --window -1h: must be positive, e.g. 24h\ncause: the command line is not as the command expects it\nnext:  statnet query --help\n"},
+		{"told already", &Error{Code: Partial, What: "a", Told: true}, ""},
 		{"nil", nil, ""},
 	} {
 		var b bytes.Buffer

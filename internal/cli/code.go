@@ -66,7 +66,10 @@ type Error struct {
 	// Detail is printed above the three lines, if there is more to say: the
 	// list of wrong lines in a file.
 	Detail string
-	Err    error // what lies beneath, for errors.Is; may be nil
+	// Told says that somebody else has written the three lines already, as a
+	// program that was run and has failed: only the exit code is left to do.
+	Told bool
+	Err  error // what lies beneath, for errors.Is; may be nil
 }
 
 // Error is What and Cause in one line, for logs and for wrapping.

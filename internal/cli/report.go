@@ -17,6 +17,9 @@ func Report(w io.Writer, err error) Code {
 		return OK
 	}
 	e := explain(err)
+	if e.Told {
+		return e.Code
+	}
 	if e.Detail != "" {
 		fmt.Fprintln(w, strings.TrimRight(e.Detail, "\n"))
 	}
