@@ -65,6 +65,11 @@ type gate struct{ s *Server }
 // ledger. The policy is checked again, from this server's own cluster.yaml.
 func (g gate) Admit(_ context.Context, o he.Opening, octx he.Digest) error {
 	_, q := g.s.view(o.Query)
+	return g.judge(q, octx)
+}
+
+// judge is Admit for what the ledger says about the query; nil if it knows none.
+func (g gate) judge(q *fsm.Query, octx he.Digest) error {
 	switch {
 	case q == nil:
 		return errors.New("query is not on the co-signed ledger")
