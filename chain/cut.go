@@ -21,6 +21,7 @@ const (
 	cutWhileBusy     = 1_000   // while leaves are not under a checkpoint
 	cutIdle          = 300_000 // else: ledger time and cosignatures stay fresh
 	cutRetry         = 200     // after an attempt that failed
+	staleTime        = 10_000  // ledger time older than this is renewed before a QUERY
 )
 
 // claimTimeout bounds the wait for the other verifiers' clocks.
@@ -124,6 +125,8 @@ func (n *Node) leads() bool {
 
 // postCut collects q clock readings and submits a CUT with them.
 func (n *Node) postCut(ctx context.Context) error {
+	n.cutMu.Lock() // two at once would seal two records under one idem key
+	defer n.cutMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
 	var previous uint64

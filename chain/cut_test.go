@@ -71,6 +71,35 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// TestQueryAfterIdleness: a question to a ledger that has slept is judged by the
+// time of day, not by that of the last CUT.
+func TestQueryAfterIdleness(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, fsmtest.Options{}, realState)
+	h.start()
+	first := h.keygenAndAsk("v1")
+	h.cosigned(first.index + 1)
+	h.ahead.Store(100_000) // less than the idle interval
+	e, err := record.Decode(first.leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := *e.Payload.(*record.Query)
+	q.Nonce[0] ^= 1
+	leaf, err := record.Seal(h.node("v1").origin, fsmtest.Signer("querier/dr-a"), &q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := h.submit("v2", leaf)
+	before, err := h.node(h.leader()).Leaf(index - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := record.Decode(before); err != nil || e.Type != record.TypeCut {
+		t.Errorf("leaf before the QUERY is %v, %v, want a CUT", e.Type, err)
+	}
+}
+
 // TestOneCutAfterEach: a second CUT after the same CUT, with other claims, would
 // be evidence against this node. It must come out byte for byte the same.
 func TestOneCutAfterEach(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type harness struct {
 	addrs map[string]string // raft address of GENESIS -> where it listens now
 	nodes map[string]*member
 	now   func() time.Time
+	ahead atomic.Int64 // everybody's clocks are set forward by so many ms
 }
 
 // member is a running node.
@@ -68,8 +70,8 @@ func newHarnessIn(t testing.TB, dir string, o fsmtest.Options, state newState) *
 	}
 	start := time.Now()
 	h := &harness{t: t, dir: dir, cluster: cluster, genesis: genesis, state: state,
-		log: slog.New(slog.DiscardHandler), addrs: map[string]string{}, nodes: map[string]*member{},
-		now: func() time.Time { return time.UnixMilli(fsmtest.StartMS).Add(time.Since(start)) }}
+		log: slog.New(slog.DiscardHandler), addrs: map[string]string{}, nodes: map[string]*member{}}
+	h.now = func() time.Time { return time.UnixMilli(fsmtest.StartMS + h.ahead.Load()).Add(time.Since(start)) }
 	if os.Getenv("STATNET_TEST_LOG") != "" {
 		h.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

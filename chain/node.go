@@ -38,6 +38,8 @@ type Node struct {
 	stop    chan struct{} // closed by halt
 	closed  sync.Once
 
+	cutMu sync.Mutex // held by the one attempt to post a CUT
+
 	raftMu        sync.RWMutex
 	raft          *raft.Raft // nil unless running
 	stopTransport func()

@@ -1,14 +1,10 @@
 package chain
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -36,7 +32,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.SnapshotInterval = snapshotInterval
 	c.NoSnapshotRestoreOnStart = true // ledger.db is the state; a manifest cannot restore it
 	c.NoLegacyTelemetry = true
-	c.Logger = raftLogger(n.log)
+	c.Logger = raftLogger(n.log, n.cfg.Now)
 	return c
 }
 
@@ -65,7 +61,7 @@ func (n *Node) sameVoters(c raft.Configuration) bool {
 func (n *Node) startRaft() error {
 	layer := newStream(n.cfg.Listener, n.cfg.Dial, n.log)
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: layer, MaxPool: raftPool, Timeout: raftTimeout, Logger: raftLogger(n.log),
+		Stream: layer, MaxPool: raftPool, Timeout: raftTimeout, Logger: raftLogger(n.log, n.cfg.Now),
 	})
 	stop := func() {
 		trans.CloseStreams()
@@ -127,33 +123,4 @@ func (n *Node) running() *raft.Raft {
 	n.raftMu.RLock()
 	defer n.raftMu.RUnlock()
 	return n.raft
-}
-
-// raftLogger sends raft's log lines to slog. They hold addresses, terms and
-// indexes, never a record.
-func raftLogger(log *slog.Logger) hclog.Logger {
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Debug})
-	l.RegisterSink(slogSink{log})
-	return l
-}
-
-type slogSink struct{ log *slog.Logger }
-
-// Accept implements hclog.SinkAdapter.
-func (s slogSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
-	l := slog.LevelDebug // raft's Info says what our own Info says in fewer words
-	switch {
-	case level >= hclog.Error:
-		l = slog.LevelError
-	case level >= hclog.Warn:
-		l = slog.LevelWarn
-	}
-	ctx := context.Background()
-	if !s.log.Enabled(ctx, l) {
-		return
-	}
-	if len(args)%2 == 1 {
-		args = append(args, "") // hclog allows a lone value, slog marks it as a mistake
-	}
-	s.log.Log(ctx, l, "raft: "+msg, args...)
 }

@@ -19,7 +19,7 @@ type snapshots struct {
 }
 
 func (n *Node) openSnapshots() error {
-	files, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, retainSnapshots, raftLogger(n.log))
+	files, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, retainSnapshots, raftLogger(n.log, n.cfg.Now))
 	if err != nil {
 		return fmt.Errorf("open snapshots: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,9 @@ type stream struct {
 	failed chan error
 	work   sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[*tracked]struct{}
+	mu      sync.Mutex
+	conns   map[*tracked]struct{}
+	pending []net.Conn // in their handshake, oldest first
 }
 
 func newStream(l net.Listener, dial func(context.Context, string) (net.Conn, error), log *slog.Logger) *stream {
@@ -48,25 +50,38 @@ func newStream(l net.Listener, dial func(context.Context, string) (net.Conn, err
 
 func (s *stream) acceptLoop() {
 	defer s.work.Done()
-	slots := make(chan struct{}, maxHandshakes)
 	for {
 		conn, err := s.Listener.Accept()
 		if err != nil {
 			s.failed <- err
 			return
 		}
-		select {
-		case slots <- struct{}{}:
-			s.work.Add(1)
-			go func() {
-				defer s.work.Done()
-				s.handshake(conn)
-				<-slots
-			}()
-		default:
-			_ = conn.Close()
-		}
+		s.begin(conn)
+		s.work.Add(1)
+		go func() {
+			defer s.work.Done()
+			defer s.end(conn)
+			s.handshake(conn)
+		}()
 	}
+}
+
+// begin counts a connection in its handshake. When there are too many the oldest
+// is closed, not the newest: silent ones would else keep every good peer out.
+func (s *stream) begin(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, conn)
+	if len(s.pending) > maxHandshakes {
+		_ = s.pending[0].Close()
+		s.pending = s.pending[1:]
+	}
+}
+
+func (s *stream) end(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = slices.DeleteFunc(s.pending, func(c net.Conn) bool { return c == conn })
 }
 
 // handshake finishes TLS, if there is any, and hands the connection to Accept.

@@ -114,7 +114,7 @@ func TestIdle(t *testing.T) {
 	})
 }
 
-// TestTooManyHandshakes: the 65th connection in handshake is closed at once.
+// TestTooManyHandshakes: the 65th connection in handshake closes the first.
 func TestTooManyHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
@@ -127,8 +127,11 @@ func TestTooManyHandshakes(t *testing.T) {
 		}
 		synctest.Wait()
 		start := time.Now()
-		if _, err := far[maxHandshakes].Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(start) != 0 {
-			t.Errorf("connection %d: %v after %s, want EOF at once", maxHandshakes+1, err, time.Since(start))
+		if _, err := far[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(start) != 0 {
+			t.Errorf("oldest connection: %v after %s, want EOF at once", err, time.Since(start))
+		}
+		if _, err := far[maxHandshakes].Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(start) != handshakeTimeout {
+			t.Errorf("newest connection: %v after %s, want its full %s", err, time.Since(start), handshakeTimeout)
 		}
 		_ = s.Close()
 		s.closeAll()

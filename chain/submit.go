@@ -103,6 +103,7 @@ func (n *Node) apply(ctx context.Context, r *raft.Raft, cmd, leaf []byte) (uint6
 	if err := n.admit(leaf); err != nil {
 		return 0, err
 	}
+	n.refreshTime(ctx, leaf)
 	future := r.Apply(cmd, enqueueTimeout)
 	done := make(chan error, 1)
 	go func() { done <- future.Error() }() // ends with raft: answer, lost leadership or shutdown
@@ -119,6 +120,24 @@ func (n *Node) apply(ctx context.Context, r *raft.Raft, cmd, leaf []byte) (uint6
 		return 0, fmt.Errorf("%w: no answer from the state machine", ErrUnavailable)
 	}
 	return a.index, a.err
+}
+
+// refreshTime posts a CUT before a QUERY if ledger time has stood still: the
+// rules compare the question's window and deadline with it, and an idle ledger's
+// is up to 300 s old. Without a quorum of clocks the rules decide by the old time.
+func (n *Node) refreshTime(ctx context.Context, leaf []byte) {
+	e, err := record.Decode(leaf)
+	if err != nil || e.Type != record.TypeQuery {
+		return
+	}
+	var ledger int64
+	n.View(func(s *fsm.State) { ledger = s.LedgerTime() })
+	if n.cfg.Now().UnixMilli()-ledger <= staleTime {
+		return
+	}
+	if err := n.postCut(ctx); err != nil {
+		n.log.Debug("post CUT before QUERY", "error", err)
+	}
 }
 
 // admit keeps records that nobody enrolled has signed out of raft's log, where

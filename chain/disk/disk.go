@@ -26,10 +26,9 @@ type DamageError struct {
 	Reason string
 }
 
-// Error gives the file, the reason and the next command.
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("ledger damaged: %s: %s; run statnet verifier repair", e.File, e.Reason)
-}
+// Error gives the file and the reason. What to do is the caller's to say: a
+// verifier is set up anew under a new id, a reader's copy may simply be deleted.
+func (e *DamageError) Error() string { return fmt.Sprintf("ledger damaged: %s: %s", e.File, e.Reason) }
 
 // Damaged builds a DamageError.
 func Damaged(file, format string, args ...any) error {
