@@ -37,11 +37,11 @@ type registered struct {
 func (q *Querier) register(ctx context.Context, ask Ask) (*registered, error) {
 	r, err := q.submit(ctx, ask)
 	if refusal, ok := node.Refusal(err); ok && refusal.Code == fsm.Stale {
-		q.Log.Info("question was stale, planning again", "step", "Q1", "reason", refusal.Text)
+		q.Log.Debug("question was stale, planning again", "step", "Q1", "reason", refusal.Text)
 		r, err = q.submit(ctx, ask)
 	}
 	if refusal, ok := node.Refusal(err); ok {
-		return nil, refused("register the question", refusal)
+		return nil, q.refused("register the question", refusal)
 	}
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (q *Querier) coordinator(ctx context.Context) (string, error) {
 	for i, s := range q.Cluster.Servers {
 		if errs[i] != nil {
 			down = append(down, s.ID)
-			q.Log.Info("server does not answer", "server", s.ID, "err", errs[i])
+			q.Log.Debug("server does not answer", "server", s.ID, "err", errs[i])
 			continue
 		}
 		up = append(up, s.ID)

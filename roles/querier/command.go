@@ -3,7 +3,7 @@ package querier
 import (
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,7 +29,7 @@ type flags struct {
 
 // Command is `statnet query`.
 func Command() *cobra.Command {
-	f := &flags{}
+	f := &flags{timeout: 2 * time.Minute}
 	cmd := &cobra.Command{
 		Use:   "query --stat STATISTIC",
 		Short: "Ask one question and check the answer",
@@ -53,7 +53,7 @@ Exit code 0 is an answer, 3 an answer without some providers; with any other cod
 	fs.Float64Var(&f.quantile, "quantile", 0, "for --stat quantile: between 0 and 1, e.g. 0.9")
 	fs.IntVar(&f.bins, "bins", 0, "for --stat histogram: number of bins, 2 to 64")
 	fs.Uint64Var(&f.minCohort, "min-cohort", 0, "refuse an answer from fewer patients; the policy may demand more")
-	fs.DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the whole question may take, 10s to 24h")
+	fs.Var((*config.Duration)(&f.timeout), "timeout", "how long the whole question may take, 10s to 24h")
 	fs.StringVar(&f.receipt, "receipt", "", "write the receipt to this file, for statnet ledger verify")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show who would be asked and what each would learn; sends nothing")
 	return cmd
@@ -80,23 +80,33 @@ func run(cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	defer q.Ledger.Close()
-	if f.dryRun {
-		return dryRun(cmd.OutOrStdout(), q, ask, setup.Globals.Output)
-	}
-	if !setup.Globals.Quiet && cli.IsTerminal(cmd.ErrOrStderr()) {
-		q.Progress = progressLine(cmd.ErrOrStderr())
-	}
-	a, err := q.Answer(cmd.Context(), ask)
+	receipt, err := openReceipt(f.receipt)
 	if err != nil {
 		return err
 	}
-	if f.receipt != "" {
-		if err := os.WriteFile(f.receipt, a.Receipt, 0o644); err != nil {
-			return fmt.Errorf("write the receipt: %w", err)
-		}
+	defer receipt.discard()
+	if f.dryRun {
+		return dryRun(cmd.OutOrStdout(), q, ask, setup.Globals.Output)
+	}
+	endLine := func() {}
+	if !setup.Globals.Quiet && cli.IsTerminal(cmd.ErrOrStderr()) {
+		q.Progress, endLine = progressLine(cmd.ErrOrStderr())
+	}
+	a, err := q.Answer(cmd.Context(), ask)
+	endLine()
+	if err != nil {
+		return err
 	}
 	out := q.output(a)
 	out.Verification.Receipt = f.receipt
+	if receipt != nil {
+		// The answer has cost the patients some of their budget: it is not lost
+		// because a disk is full. Its receipt is kept beside the query, too.
+		if err := receipt.write(a.Receipt); err != nil {
+			out.Verification.Receipt = filepath.Join(q.dir(a.Query.ID), "receipt.tar")
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: --receipt %s: %v; it is in %s\n", f.receipt, err, out.Verification.Receipt)
+		}
+	}
 	if err := cli.Print(cmd.OutOrStdout(), setup.Globals.Output, out, rows(out)); err != nil {
 		return err
 	}
@@ -120,14 +130,14 @@ func (f *flags) ask(now time.Time) (Ask, error) {
 	if !contains(statistics(), f.stat) {
 		return usage("--stat %s: unknown, must be one of %s", f.stat, strings.Join(statistics(), " "))
 	}
-	if f.quantile < 0 || f.quantile >= 1 {
-		return usage("--quantile %v: must lie between 0 and 1, e.g. 0.9", f.quantile)
+	if wrong := f.parameters(); wrong != "" {
+		return usage("%s", wrong)
 	}
 	if f.timeout < 10*time.Second || f.timeout > 24*time.Hour {
-		return usage("--timeout %v: must lie between 10s and 24h, e.g. 2m", f.timeout)
+		return usage("--timeout %v: must lie between 10s and 24h, e.g. 2m", config.Duration(f.timeout))
 	}
 	if len(f.patients) > 0 && f.cohort != "" {
-		return usage("--patient and --cohort: give one of them")
+		return usage("--patient %s and --cohort %s: give one of them", strings.Join(f.patients, " "), f.cohort)
 	}
 	ask = Ask{
 		Question: stat.Question{Statistic: stat.Statistic(f.stat), Signal: stat.Signal(f.signal),
@@ -135,17 +145,42 @@ func (f *flags) ask(now time.Time) (Ask, error) {
 		Cohort: f.cohort, Patients: f.patients, MinCohort: f.minCohort, Purpose: f.purpose, Timeout: f.timeout,
 	}
 	if err := ask.Question.Validate(); err != nil {
-		return usage("--stat %s --signal %s: %v", f.stat, f.signal, err)
+		return usage("--stat %s --signal %s: %v, e.g. --signal rr", f.stat, f.signal, err)
 	}
 	var err error
 	ask.From, ask.To, err = f.times(now)
 	return ask, err
 }
 
+// parameters checks what belongs to the statistic and returns what is wrong.
+// stat.Question.Validate has the last word; it does not know the flags' names.
+func (f *flags) parameters() string {
+	switch {
+	case f.signal != string(stat.RR) && f.signal != string(stat.HR):
+		return fmt.Sprintf("--signal %s: must be rr or hr, e.g. rr", f.signal)
+	case f.stat == string(stat.Quantile) && !(f.quantile >= 0.000001 && f.quantile <= 0.999999):
+		if f.quantile == 0 {
+			return "--quantile: required with --stat quantile, between 0 and 1, e.g. 0.9"
+		}
+		return fmt.Sprintf("--quantile %v: must lie between 0 and 1, e.g. 0.9", f.quantile)
+	case f.stat != string(stat.Quantile) && f.quantile != 0:
+		return fmt.Sprintf("--quantile %v: only with --stat quantile, this is --stat %s", f.quantile, f.stat)
+	case f.stat != string(stat.Histogram) && f.bins != 0:
+		return fmt.Sprintf("--bins %d: only with --stat histogram, this is --stat %s", f.bins, f.stat)
+	case f.bins != 0 && (f.bins < 2 || f.bins > stat.NumBins):
+		return fmt.Sprintf("--bins %d: must lie between 2 and %d, e.g. 16", f.bins, stat.NumBins)
+	case f.stat == string(stat.Series) && f.receipt != "":
+		return fmt.Sprintf("--receipt %s: a series has a receipt for every hour, kept in data_dir/queries; give it with one question, e.g. --stat mean", f.receipt)
+	case f.purpose != "" && f.purpose != "clinical" && f.purpose != "research":
+		return fmt.Sprintf("--purpose %s: must be clinical or research, e.g. clinical", f.purpose)
+	}
+	return ""
+}
+
 func (f *flags) times(now time.Time) (from, to time.Time, err error) {
 	switch {
 	case f.window != "" && (f.from != "" || f.to != ""):
-		return from, to, cli.Usagef("statnet query --help", "--window and --from/--to: give one of them")
+		return from, to, cli.Usagef("statnet query --help", "--window %s and --from, --to: give the one or the others", f.window)
 	case f.window != "":
 		d, err := back("--window", f.window)
 		// The end that can be asked about lies a little back: so does the start.
@@ -161,7 +196,7 @@ func (f *flags) times(now time.Time) (from, to time.Time, err error) {
 		return from, to, err
 	}
 	if !from.Before(to) {
-		return from, to, cli.Usagef("statnet query --help", "--from %s: must be before --to %s", f.from, f.to)
+		return from, to, cli.Usagef("statnet query --help", "--from %s: must be before --to %s, e.g. --from 2h --to 1h", f.from, f.to)
 	}
 	return from, to, nil
 }
@@ -169,7 +204,8 @@ func (f *flags) times(now time.Time) (from, to time.Time, err error) {
 func back(flag, text string) (time.Duration, error) {
 	d, err := config.ParseDuration(text)
 	if err != nil {
-		return 0, cli.Usagef("statnet query --help", "%s %s: %v", flag, text, err)
+		why := strings.TrimLeft(strings.TrimPrefix(err.Error(), text), ": ")
+		return 0, cli.Usagef("statnet query --help", "%s %s: %s, e.g. 24h", flag, text, why)
 	}
 	if d <= 0 {
 		return 0, cli.Usagef("statnet query --help", "%s %s: must be positive, e.g. 24h", flag, text)
@@ -188,21 +224,28 @@ func instant(flag, text string, now time.Time) (time.Time, error) {
 	return now.Add(-d), nil
 }
 
-// progressLine rewrites one line on a terminal.
-func progressLine(w io.Writer) func(Progress) {
+// progressLine rewrites one line on a terminal. end leaves the line, so that an
+// error does not run into it.
+func progressLine(w io.Writer) (show func(Progress), end func()) {
 	var steps []string
 	var stage Stage
+	end = func() {
+		if len(steps) > 0 {
+			fmt.Fprintln(w)
+		}
+		steps, stage = nil, 0
+	}
 	return func(p Progress) {
-		if p.Stage == stage && len(steps) > 0 {
+		if p.Stage == stage {
 			steps[len(steps)-1] = p.String()
 		} else {
 			steps, stage = append(steps, p.String()), p.Stage
 		}
 		fmt.Fprintf(w, "\r\033[K%s", strings.Join(steps, " → "))
 		if p.Stage == Closed {
-			fmt.Fprintln(w)
+			end()
 		}
-	}
+	}, end
 }
 
 func missing(o Output) string {

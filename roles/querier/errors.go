@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"statnet/chain"
 	"statnet/chain/fsm"
@@ -15,20 +16,46 @@ import (
 )
 
 // refused turns a refusal by the ledger's rules into exit code 4 or 6.
-func refused(what string, err error) error {
+func (q *Querier) refused(what string, err error) error {
 	r, ok := node.Refusal(err)
 	if !ok {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	switch r.Code {
 	case fsm.UnknownSigner, fsm.BadSignature, fsm.WrongRole:
-		return &cli.Error{Code: cli.NotAuthorised, What: what + ": not authorised", Cause: r.Text,
-			Next: "ask the operator of the cluster to enrol this querier", Err: err}
+		return &cli.Error{Code: cli.NotAuthorised, What: what + ": not authorised", Cause: reason(r),
+			Next: "ask an operator of the cluster to enrol querier " + q.ID, Err: err}
 	case fsm.PolicyRule:
-		return &cli.Error{Code: cli.Refused, What: what + ": refused by policy", Cause: r.Error(),
-			Next: "statnet query --dry-run shows what the policy allows", Err: err}
+		return &cli.Error{Code: cli.Refused, What: what + ": refused by policy", Cause: reason(r), Next: q.allowed(), Err: err}
 	}
-	return &cli.Error{Code: cli.Unavailable, What: what + ": refused by the ledger", Cause: r.Error(), Next: "statnet status", Err: err}
+	return &cli.Error{Code: cli.Unavailable, What: what + ": refused by the ledger", Cause: reason(r), Next: "statnet status", Err: err}
+}
+
+// reason is the text of a refusal without what its code says already; one that
+// came over the wire has it in front.
+func reason(r *fsm.Refusal) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(r.Text, "refused by policy "), string(r.Code)+": ")
+	if r.Rule != "" {
+		text = r.Rule + ": " + text
+	}
+	return text
+}
+
+// allowed is a question that the policy allows, as the next command to try.
+func (q *Querier) allowed() string {
+	for _, r := range q.Cluster.Rules(q.ID) {
+		if len(r.Statistics) == 0 || len(r.Signals) == 0 {
+			continue
+		}
+		next := fmt.Sprintf("a question that is allowed: statnet query --stat %s --signal %s --window 24h --purpose %s", r.Statistics[0], r.Signals[0], r.Purpose)
+		if len(r.Cohorts) > 0 {
+			return next + " --cohort " + r.Cohorts[0]
+		}
+		if len(r.Patients) > 0 {
+			return next + " --patient " + r.Patients[0]
+		}
+	}
+	return "ask an operator for a rule under policy: in cluster.yaml"
 }
 
 // unavailable is exit code 7.
@@ -82,7 +109,7 @@ func (q *Querier) notOpened(query *fsm.Query) error {
 	case record.OutcomeNoVerdicts:
 		cause = fmt.Sprintf("fewer than %d of %d verifiers gave a verdict", q.Cluster.Q(), q.Cluster.N())
 	case record.OutcomeNoAnswers:
-		cause = fmt.Sprintf("no gateway answered within %d s", query.Record.TimeoutMS*55/100/1000)
+		cause, next = noAnswers(query)
 	case record.OutcomeSumInvalid, record.OutcomeShareInvalid:
 		what, item := culprit(query)
 		return failed(what, fmt.Sprintf("rejected by %d of %d verifiers (leaf %d)", against(item), q.Cluster.N(), item.Leaf),
@@ -100,6 +127,22 @@ func (q *Querier) notOpened(query *fsm.Query) error {
 		cause += fmt.Sprintf("; %s: %s", trimRole(e.Path), e.Code)
 	}
 	return &cli.Error{Code: code, What: fmt.Sprintf("query %x: %s", query.ID[:8], query.Outcome), Cause: cause, Next: next}
+}
+
+// noAnswers tells gateways that were silent from those that had nothing to say.
+func noAnswers(query *fsm.Query) (cause, next string) {
+	silent, noData := false, true
+	for _, e := range query.Excluded() {
+		silent = silent || e.Code == record.ExcludedMissing
+		noData = noData && e.Code == record.ExcludedDeclined+record.Code(record.DeclinedNoData)
+	}
+	switch {
+	case noData:
+		return "no gateway has heartbeats of this window", "ask about another window, e.g. --window 1h"
+	case !silent:
+		return "every gateway declined, or its answer did not pass the checks", "statnet ledger log"
+	}
+	return fmt.Sprintf("no gateway answered within %d s", query.Record.TimeoutMS*55/100/1000), "statnet status"
 }
 
 // culprit names the server whose sum or share was rejected.

@@ -3,6 +3,8 @@ package querier
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"statnet/chain/fsm"
@@ -46,10 +48,18 @@ func Snap(from, to, now time.Time) (Window, error) {
 	}
 	last := min(to.Unix(), now.Add(-settle).Unix())
 	t := last / grain * grain
-	if f >= t {
+	span := from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339)
+	switch {
+	case from.Unix() < 0:
+		return Window{}, cli.Usagef("statnet query --help", "window %s: starts before 1970, e.g. --window 24h", span)
+	case from.After(now):
+		return Window{}, cli.Usagef("statnet query --help", "window %s: lies in the future, e.g. --window 24h", span)
+	case f >= t:
 		return Window{}, cli.Usagef("statnet query --help",
-			"window [%s, %s): holds no whole 5-minute epoch that has ended %v ago; e.g. --window 1h",
-			from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339), settle)
+			"window %s: holds no whole 5-minute epoch that ended at least %v ago, e.g. --window 1h", span, config.Duration(settle))
+	case (t-f)/grain > stat.MaxEpochs:
+		return Window{}, &cli.Error{Code: cli.Refused, What: fmt.Sprintf("window %s: %d days are too long, at most %d, e.g. --window 24h", span, (t-f)/86400, stat.MaxEpochs/288),
+			Cause: "the sums could overflow; nothing was asked", Next: "statnet query --help"}
 	}
 	return Window{f, t}, nil
 }
@@ -100,9 +110,12 @@ func (q *Querier) draft(ask Ask, coordinator string) (*planned, error) {
 	if err := q.about(rec, ask); err != nil {
 		return nil, err
 	}
+	if err := q.enough(rec, ask); err != nil {
+		return nil, err
+	}
 	allowed, err := fsm.Allowed(q.Cluster, q.Signer.Path(), rec)
 	if err != nil {
-		return nil, refused("plan the question", err)
+		return nil, q.refused("plan the question", err)
 	}
 	return &planned{record: rec, window: window, plan: allowed}, nil
 }
@@ -122,7 +135,7 @@ func (q *Querier) about(rec *record.Query, ask Ask) error {
 	rules := q.Cluster.Rules(q.ID)
 	if len(rules) == 0 {
 		return &cli.Error{Code: cli.NotAuthorised, What: "plan the question: " + q.ID + " may ask nothing",
-			Cause: "cluster.yaml has no policy rule for this querier", Next: "statnet config show --config FILE"}
+			Cause: "cluster.yaml has no policy rule for this querier", Next: q.allowed()}
 	}
 	rec.Purpose, rec.Cohort = ask.Purpose, ask.Cohort
 	fits := func(r config.Rule) bool {
@@ -142,6 +155,9 @@ func (q *Querier) about(rec *record.Query, ask Ask) error {
 	if len(ask.Patients) > 0 {
 		rec.Cohort = ""
 		for _, p := range ask.Patients {
+			if _, ok := q.Cluster.GatewayOf(p); !ok {
+				return cli.Usagef("statnet query --help", "--patient %s: not in cluster.yaml, %s", p, q.anyPatient(rule))
+			}
 			rec.Pseudonyms = append(rec.Pseudonyms, record.PseudonymOf(q.Cluster.Name, p))
 		}
 		rec.Pseudonyms = record.SortPseudonyms(rec.Pseudonyms)
@@ -153,7 +169,7 @@ func (q *Querier) about(rec *record.Query, ask Ask) error {
 	}
 	cohort, ok := q.Cluster.Cohort(rec.Cohort)
 	if !ok {
-		return cli.Usagef("statnet query --dry-run", "--cohort %q: not in cluster.yaml, which has %v", rec.Cohort, cohortNames(q.Cluster))
+		return cli.Usagef("statnet query --help", "--cohort %s: not in cluster.yaml, which has: %s", rec.Cohort, strings.Join(cohortNames(q.Cluster), " "))
 	}
 	var ps []record.Pseudonym
 	for _, p := range cohort.Patients {
@@ -161,6 +177,27 @@ func (q *Querier) about(rec *record.Query, ask Ask) error {
 	}
 	rec.CohortHash = record.CohortDigest(ps)
 	return nil
+}
+
+// anyPatient is an example of a patient that the rule names.
+func (q *Querier) anyPatient(rule config.Rule) string {
+	if len(rule.Patients) == 0 {
+		return "and the policy lets " + q.ID + " ask about no single patient"
+	}
+	return "e.g. " + rule.Patients[0]
+}
+
+// enough refuses a --min-cohort that no answer can meet, before anyone is asked.
+func (q *Querier) enough(rec *record.Query, ask Ask) error {
+	n, whom := uint64(len(rec.Pseudonyms)), "the patients named are"
+	if c, ok := q.Cluster.Cohort(rec.Cohort); ok {
+		n, whom = uint64(len(c.Patients)), "cohort "+rec.Cohort+" has"
+	}
+	if ask.MinCohort <= n {
+		return nil
+	}
+	return &cli.Error{Code: cli.Refused, What: fmt.Sprintf("--min-cohort %d: %s %d, e.g. --min-cohort %d", ask.MinCohort, whom, n, n),
+		Cause: "an answer from so few patients is what --min-cohort refuses; nothing was asked", Next: "ask about a larger cohort, or a smaller --min-cohort"}
 }
 
 func cohortNames(c *config.Cluster) []string {

@@ -14,7 +14,7 @@ import (
 
 // rows is the answer for people and spreadsheets: one name and value a line.
 func rows(o Output) cli.Rows {
-	r := cli.Rows{Head: []string{"", ""}}
+	r := cli.Rows{Head: []string{"what", "value"}}
 	add := func(name, value string) { r.Add(name, value) }
 	add("question", fmt.Sprintf("%s of %s", o.Statistic, o.Signal))
 	add("window", o.Window.From.Format(time.RFC3339)+" to "+o.Window.To.Format(time.RFC3339))
@@ -110,10 +110,15 @@ func unit(u string) string {
 
 // Plan is the JSON form of --dry-run.
 type Plan struct {
+	Schema     string        `json:"schema"` // "statnet.plan.v1"
 	Statistic  string        `json:"stat"`
 	Signal     string        `json:"signal"`
 	From       time.Time     `json:"from"`
 	To         time.Time     `json:"to"`
+	Questions  int           `json:"questions"` // more than 1 for a series
+	Policy     string        `json:"policy"`    // "allowed"; a refusal is an error
+	Purpose    string        `json:"purpose"`
+	Cohort     string        `json:"cohort,omitempty"`
 	Patients   int           `json:"patients"`
 	MinCohort  uint64        `json:"min_cohort"`
 	Gateways   []string      `json:"gateways"`
@@ -135,9 +140,10 @@ func dryRun(w io.Writer, q *Querier, ask Ask, format cli.Format) error {
 		return err
 	}
 	out := Plan{
-		Statistic: string(ask.Question.Statistic), Signal: string(ask.Question.Signal),
-		From: time.Unix(int64(p.record.From), 0).UTC(), To: time.Unix(int64(p.record.To), 0).UTC(),
-		Patients: len(p.plan.Patients), MinCohort: p.plan.Minimum, Gateways: p.plan.Asked, Ciphertext: size,
+		Schema: "statnet.plan.v1", Statistic: string(ask.Question.Statistic), Signal: string(ask.Question.Signal),
+		From: time.Unix(int64(p.record.From), 0).UTC(), To: time.Unix(int64(p.record.To), 0).UTC(), Questions: 1,
+		Policy: "allowed", Purpose: p.record.Purpose, Cohort: p.record.Cohort,
+		Patients: len(p.plan.Patients), MinCohort: p.plan.Minimum, Ciphertext: size,
 		Learns: []PartyLearns{
 			{"gateways", "the question; nothing about other gateways' patients"},
 			{"servers", "who asks what, and which gateways answer; no value"},
@@ -145,16 +151,35 @@ func dryRun(w io.Writer, q *Querier, ask Ask, format cli.Format) error {
 			{"you", "the one result and the opened sums listed in it"},
 		},
 	}
+	if ask.Question.Statistic == series {
+		hours, err := stat.Hours(p.window.From, p.window.To)
+		if err != nil {
+			return cli.Usagef("statnet query --help", "--stat series: %v", err)
+		}
+		out.Questions = len(hours)
+	}
+	for _, path := range p.plan.Asked {
+		out.Gateways = append(out.Gateways, trimRole(path))
+	}
 	sort.Strings(out.Gateways)
-	r := cli.Rows{Head: []string{"", ""}, Cells: [][]string{
-		{"question", out.Statistic + " of " + out.Signal},
-		{"window", out.From.Format(time.RFC3339) + " to " + out.To.Format(time.RFC3339)},
-		{"patients", fmt.Sprintf("%d, at least %d must take part", out.Patients, out.MinCohort)},
-		{"gateways", strings.Join(out.Gateways, " ")},
-		{"each sends", fmt.Sprintf("%d bytes of ciphertext, no proof", out.Ciphertext)},
-	}}
-	for _, l := range out.Learns {
+	return cli.Print(w, format, out, planRows(out))
+}
+
+func planRows(p Plan) cli.Rows {
+	whom := p.Cohort
+	if whom == "" {
+		whom = "named patients"
+	}
+	r := cli.Rows{Head: []string{"what", "value"}}
+	r.Add("question", p.Statistic+" of "+p.Signal)
+	r.Add("window", p.From.Format(time.RFC3339)+" to "+p.To.Format(time.RFC3339))
+	r.Add("questions", p.Questions)
+	r.Add("policy", fmt.Sprintf("%s, %s", p.Policy, p.Purpose))
+	r.Add("patients", fmt.Sprintf("%s, %d, at least %d must take part", whom, p.Patients, p.MinCohort))
+	r.Add("gateways", strings.Join(p.Gateways, " "))
+	r.Add("each sends", fmt.Sprintf("%d bytes of ciphertext a question, no proof", p.Ciphertext))
+	for _, l := range p.Learns {
 		r.Add(l.Party+" learn", l.What)
 	}
-	return cli.Print(w, format, out, r)
+	return r
 }
