@@ -81,9 +81,10 @@ func (t *tracker) next(f *filter) {
 	t.on, t.p, t.v = top > low, top, f.m[top&f.mask]
 }
 
-// candidateAt measures the maximum at p.
-func (f *filter) candidateAt(p int64) candidate {
-	c := candidate{p: p, at: f.n - 1, v: f.m[p&f.mask]}
+// candidateAt measures the maximum at p; it reports false if a step of the
+// baseline made it.
+func (f *filter) candidateAt(p int64) (c candidate, ok bool) {
+	c = candidate{p: p, at: f.n - 1, v: f.m[p&f.mask]}
 	q := p - f.window - 2*f.k
 	for i := q; i <= p-2*f.k; i++ {
 		if v := abs(int64(f.b[i&f.mask])); v > c.f {
@@ -94,5 +95,5 @@ func (f *filter) candidateAt(p int64) candidate {
 		c.slope = max(c.slope, abs(int64(f.d[i&f.mask])))
 	}
 	c.index, c.frac, c.amp = f.fiducial(q)
-	return c
+	return c, !f.isStep(q)
 }

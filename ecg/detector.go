@@ -4,7 +4,8 @@ package ecg
 // concurrent use. Its memory is bounded and allocated by New.
 //
 //	count ▸ filter ▸ tracker ▸ candidate ▸ decide ─▶ Peak
-//	            │                    └─ noise list ▸ search-back ─▶ Peak
+//	            │             │      └─ noise list ▸ search-back ─▶ Peak
+//	            │             └─ a step of the baseline: dropped
 //	            └─ second by second: is there a signal? is it good?
 type Detector struct {
 	cfg Config
@@ -94,7 +95,7 @@ func (d *Detector) step(out []Peak) []Peak {
 	n := d.f.n - 1
 	d.judge.put(&d.f)
 	if d.track.follow(&d.f) {
-		out = d.take(d.f.candidateAt(d.track.p), out)
+		out = d.take(d.track.p, out)
 		d.track.next(&d.f)
 	}
 	if d.learning {
@@ -167,7 +168,7 @@ func (d *Detector) finish(out []Peak) []Peak {
 		return out
 	}
 	if d.track.on {
-		out = d.take(d.f.candidateAt(d.track.p), out)
+		out = d.take(d.track.p, out)
 		d.track = tracker{}
 	}
 	if d.learning && d.f.n-d.learnFrom >= 2*d.f.second {
@@ -200,8 +201,13 @@ func (d *Detector) relevel() {
 	d.stale = false
 }
 
-// take passes a candidate on, or lets it wait while levels are being learned.
-func (d *Detector) take(c candidate, out []Peak) []Peak {
+// take passes the candidate at p on, or lets it wait while levels are being
+// learned. One that a step of the baseline made is dropped and moves no level.
+func (d *Detector) take(p int64, out []Peak) []Peak {
+	c, ok := d.f.candidateAt(p)
+	if !ok {
+		return out
+	}
 	if d.learning {
 		d.pending.push(c)
 		return out

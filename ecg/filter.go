@@ -17,6 +17,9 @@ type lengths struct {
 	delay   int64 // of the band-passed signal
 	fid     int64 // R is sought within +-fid of the filtered peak
 	fit     int64 // h, half width of the parabola
+	rise    int64 // a step of the baseline takes so long
+	seek    int64 // it is sought within +-seek of the filtered peak
+	hold    int64 // and stays so long
 	ring    int64 // history kept, a power of two
 }
 
@@ -29,7 +32,8 @@ func (c Config) lengths() lengths {
 	n.k = max(1, (c.RateMilliHz+100_000)/200_000)
 	n.delay = n.low - 1 + (n.high-1)/2
 	n.fid, n.fit = ms(t.FiducialMS), ms(t.FitMS)
-	need := n.confirm + n.window + 4*n.k + n.delay + n.fid + n.fit + 2
+	n.rise, n.seek, n.hold = ms(stepRiseMS), ms(stepSeekMS), ms(stepHoldMS)
+	need := n.confirm + n.window + 4*n.k + n.delay + max(n.fid+n.fit, n.seek+n.hold) + 2
 	for n.ring = 1; n.ring < max(need, n.high+1, n.second/4); n.ring *= 2 {
 	}
 	return n

@@ -18,7 +18,7 @@ var ErrState = errors.New("detector state")
 //
 // with every field in the order of its visit method, little endian. There is one
 // encoding of each state.
-const stateVersion = 1
+const stateVersion = 2 // 1 had a shorter history and took steps of the baseline for beats
 
 const (
 	kindDetector = 'D'

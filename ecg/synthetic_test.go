@@ -199,3 +199,34 @@ func TestHeartRateIsAbsentWithoutSignal(t *testing.T) {
 		}
 	}
 }
+
+// A patch whose baseline steps by up to twice a beat's height, between beats:
+// no beat is missed, none is invented, and no interval moves.
+func TestStepsOfTheBaselineAreNoBeats(t *testing.T) {
+	for _, hz := range []int64{250, 360, 1000} {
+		cfg := patch(hz, ecg.DefaultTuning())
+		x := samples(hz, 120, synth.Sinus, 5)
+		want := peaksOf(t, cfg, x)
+		steps := 0
+		for k := 12; k+1 < len(want); k += 7 {
+			height := int32(400 * (k%5 + 1))
+			if k%2 == 0 {
+				height = -height
+			}
+			steps++
+			for i := (want[k].Index + 2*want[k+1].Index) / 3; i < int64(len(x)); i++ {
+				x[i] += height
+			}
+		}
+		got := peaksOf(t, cfg, x)
+		if len(got) != len(want) {
+			t.Errorf("%d Hz: %d beats with %d steps of the baseline, want %d", hz, len(got), steps, len(want))
+			continue
+		}
+		for i := range got {
+			if got[i].Index != want[i].Index {
+				t.Errorf("%d Hz: beat %d is at %d, without steps at %d", hz, i, got[i].Index, want[i].Index)
+			}
+		}
+	}
+}
