@@ -70,19 +70,24 @@ func (s secrets) leaks(log string) (found []string) {
 func (n *Net) secrets() secrets {
 	s := secrets{rows: map[[3]string]bool{}, numbers: map[string]string{}, texts: map[string]string{}}
 	for _, h := range n.hearts {
-		for i := 2; i < len(h.rr); i++ {
-			s.rows[[3]string{strconv.Itoa(h.rr[i-2]), strconv.Itoa(h.rr[i-1]), strconv.Itoa(h.rr[i])}] = true
-		}
-		for _, b := range h.beats {
-			s.numbers[strconv.FormatInt(b.At, 10)] = "the time of a beat"
-			s.numbers[strconv.FormatInt(b.At/1000, 10)] = "the time of a beat"
-		}
+		s.addHeart(h)
 	}
 	n.addSums(&s)
 	for _, m := range n.members {
 		n.addKeys(&s, m)
 	}
 	return s
+}
+
+// addHeart adds one patient's intervals and the times of the beats.
+func (s secrets) addHeart(h heart) {
+	for i := 2; i < len(h.rr); i++ {
+		s.rows[[3]string{strconv.Itoa(h.rr[i-2]), strconv.Itoa(h.rr[i-1]), strconv.Itoa(h.rr[i])}] = true
+	}
+	for _, b := range h.beats {
+		s.numbers[strconv.FormatInt(b.At, 10)] = "the time of a beat"
+		s.numbers[strconv.FormatInt(b.At/1000, 10)] = "the time of a beat"
+	}
 }
 
 // addSums adds the sums of each patient, of each gateway, and of all.
@@ -181,6 +186,7 @@ func (s secrets) secret(what string, data []byte) {
 	s.texts[hex.EncodeToString(tail)] = what
 	s.texts[strings.ToUpper(hex.EncodeToString(tail))] = what
 	s.texts[strings.Trim(fmt.Sprint(tail), "[]")] = what
+	s.texts[strings.Trim(strconv.Quote(string(tail)), `"`)] = what // as slog quotes it
 	for skip := range 3 {
 		whole := (len(tail) - skip) / 3 * 3
 		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
