@@ -128,6 +128,10 @@ func (d *Dialer) conn(path string) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
+func dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
 // newClientConn makes a lazy connection to the node at path.
 func newClientConn(cfg DialerConfig, path string) (*grpc.ClientConn, error) {
 	address, ok := cfg.Addresses[path]
@@ -141,9 +145,7 @@ func newClientConn(cfg DialerConfig, path string) (*grpc.ClientConn, error) {
 	creds := credentials.NewTLS(pki.ClientConfig(cfg.Credentials, pki.ProtocolGRPC, want))
 	dial := cfg.Dial
 	if dial == nil {
-		dial = func(ctx context.Context, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", address)
-		}
+		dial = dialTCP
 	}
 	// passthrough: the dialler resolves names, and no DNS record can hand us a
 	// service configuration.

@@ -147,12 +147,42 @@ func fromStatus(op string, err error) error {
 	}
 	st := status.Convert(contextStatus(err))
 	out := &Error{Code: codeOf(st.Code()), Text: cleanText(st.Message()), GRPC: st.Code(), Op: op}
+	ours := false
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == errorDomain {
-			out.Code = cleanText(info.GetReason())
+			out.Code, ours = cleanText(info.GetReason()), true
 		}
 	}
+	if !ours {
+		out.Text = plainText(out.Text)
+	}
 	return out
+}
+
+// wrappings are what gRPC and its transport write around a cause. The reader of
+// a message has to do with addresses and certificates, not with layers.
+var wrappings = []struct{ from, to string }{
+	{"transport: Error while dialing: ", ""},
+	{"transport: authentication handshake failed: ", "TLS handshake: "},
+	{"connection error: ", ""},
+	{"error reading server preface: ", "no answer to the greeting: "},
+	{"remote error: tls: bad certificate", "the node refused this node's certificate"},
+	{"remote error: tls: expired certificate", "the node finds this node's certificate expired"},
+	{"context deadline exceeded", "no answer in time"},
+}
+
+// plainText is a text of gRPC's own without its layers: of
+// `rpc error: code = Unavailable desc = connection error: desc = "transport:
+// Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"` only
+// "dial tcp 127.0.0.1:1: connect: connection refused" is left.
+func plainText(s string) string {
+	if i := strings.LastIndex(s, "desc = "); i >= 0 {
+		s = strings.Trim(s[i+len("desc = "):], `"\`)
+	}
+	for _, w := range wrappings {
+		s = strings.Replace(s, w.from, w.to, 1)
+	}
+	return s
 }
 
 // codeOf names a status that came without our detail: from gRPC itself, or

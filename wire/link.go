@@ -53,6 +53,7 @@ type Link struct {
 	changed chan struct{}        // closed and replaced when session changes; guarded by mu
 	ended   bool                 // Run has returned; guarded by mu
 	uploads map[[32]byte]*upload // in progress; guarded by mu
+	dialErr error                // of the last dial, nil if it reached the server; guarded by mu
 }
 
 // session is the time between one Welcome and the end of that stream.
@@ -73,17 +74,43 @@ func DialLink(cfg LinkConfig) (*Link, error) {
 		cfg.MaxBackoff = time.Minute
 	}
 	path := pki.RoleServer + "/" + cfg.Server
-	conn, err := newClientConn(DialerConfig{
+	l := &Link{cfg: cfg, changed: make(chan struct{}), uploads: map[[32]byte]*upload{}}
+	var err error
+	l.conn, err = newClientConn(DialerConfig{
 		Credentials: cfg.Credentials,
 		Addresses:   map[string]string{path: cfg.Address},
 		Keepalive:   cfg.Keepalive.withDefaults(),
 		Log:         cfg.Log,
-		Dial:        cfg.Dial,
+		Dial:        l.dial,
 	}, path)
 	if err != nil {
 		return nil, fmt.Errorf("prepare link to %s: %w", path, err)
 	}
-	return &Link{cfg: cfg, conn: conn, changed: make(chan struct{}), uploads: map[[32]byte]*upload{}}, nil
+	return l, nil
+}
+
+// dial remembers why the server was not reached: gRPC waits and tries again
+// without a word.
+func (l *Link) dial(ctx context.Context, address string) (net.Conn, error) {
+	dial := l.cfg.Dial
+	if dial == nil {
+		dial = dialTCP
+	}
+	conn, err := dial(ctx, address)
+	l.mu.Lock()
+	l.dialErr = err
+	l.mu.Unlock()
+	return conn, err
+}
+
+// late is the error of a handshake that took too long.
+func (l *Link) late() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dialErr != nil {
+		return NewError(CodeDeadline, "no welcome within %v: %v", handshakeLimit, l.dialErr)
+	}
+	return NewError(CodeDeadline, "no welcome within %v", handshakeLimit)
 }
 
 // Run keeps the stream up until ctx is cancelled, then returns nil. A server
@@ -138,9 +165,7 @@ func (l *Link) attach(ctx context.Context) (welcomed bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// One limit for dialling, handshake and Welcome; then keepalive watches.
-	limit := time.AfterFunc(handshakeLimit, func() {
-		cancel(NewError(CodeDeadline, "no welcome within %v", handshakeLimit))
-	})
+	limit := time.AfterFunc(handshakeLimit, func() { cancel(l.late()) })
 	defer limit.Stop()
 	l.conn.ResetConnectBackoff() // the wait was ours already
 	stream, err := pb.NewGatewayLinkServiceClient(l.conn).Attach(ctx, grpc.WaitForReady(true))

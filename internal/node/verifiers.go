@@ -2,9 +2,9 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"statnet/config"
@@ -77,7 +77,7 @@ func (v *Verifiers) Submit(ctx context.Context, leaf []byte) (uint64, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("no verifier took the record: %w", errors.Join(last, context.Cause(ctx)))
+			return 0, fmt.Errorf("no verifier took the record: %w; %w", last, context.Cause(ctx))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -97,7 +97,7 @@ func (v *Verifiers) PutBlob(ctx context.Context, digest, data []byte) error {
 			continue
 		} else if errs = append(errs, err); len(errs) > len(v.clients)-v.quorum {
 			return fmt.Errorf("blob %x is on %d of %d verifiers, %d are needed: %w",
-				digest[:8], stored, len(v.clients), v.quorum, errors.Join(errs...))
+				digest[:8], stored, len(v.clients), v.quorum, oneLine(errs))
 		}
 	}
 	return nil
@@ -113,7 +113,7 @@ func (v *Verifiers) GetBlob(ctx context.Context, digest []byte, limit int64) ([]
 		}
 		errs = append(errs, err)
 	}
-	return nil, fmt.Errorf("no verifier has blob %x: %w", digest[:8], errors.Join(errs...))
+	return nil, fmt.Errorf("no verifier has blob %x: %w", digest[:8], oneLine(errs))
 }
 
 // Ticket fetches the proof that a query is registered from any verifier. Its
@@ -129,7 +129,7 @@ func (v *Verifiers) Ticket(ctx context.Context, queryID []byte) ([]byte, error) 
 		}
 		errs = append(errs, err)
 	}
-	return nil, fmt.Errorf("no verifier gives a ticket: %w", errors.Join(errs...))
+	return nil, fmt.Errorf("no verifier gives a ticket: %w", oneLine(errs))
 }
 
 // Reachable counts the verifiers that answer at all, whatever they say.
@@ -150,4 +150,14 @@ func (v *Verifiers) Reachable(ctx context.Context) int {
 		}
 	}
 	return n
+}
+
+// oneLine joins errors as errors.Join does, for people who read a log: without
+// line breaks.
+func oneLine(errs []error) error {
+	args := make([]any, len(errs))
+	for i, err := range errs {
+		args[i] = err
+	}
+	return fmt.Errorf(strings.TrimSuffix(strings.Repeat("%w; ", len(errs)), "; "), args...)
 }
