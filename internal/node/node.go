@@ -46,9 +46,25 @@ type Node struct {
 // one of the cluster, the certificate names this node and comes from a root of
 // the cluster, the roster lists this node's key. It connects to nothing.
 func Open(cfg *config.Node, cluster *config.Cluster, genesis []byte, log *slog.Logger) (*Node, error) {
-	n := &Node{Config: cfg, Cluster: cluster, Genesis: genesis, Log: log, Origin: record.Origin(cluster.Name, genesis)}
+	n, err := Check(cfg, cluster, genesis)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir %s: cannot be made, e.g. data_dir: data: %w", cfg.DataDir, err)
+	}
+	n.Log = log
+	n.Dialer = wire.NewDialer(wire.DialerConfig{Credentials: n.Credentials, Addresses: addresses(cluster), Log: log})
+	n.Verifiers = newVerifiers(n.Dialer, cluster, cfg.Path())
+	return n, nil
+}
+
+// Check is Open without a data directory and without a dialler, for
+// `statnet config validate`: what it accepts, a node starts with.
+func Check(cfg *config.Node, cluster *config.Cluster, genesis []byte) (*Node, error) {
+	n := &Node{Config: cfg, Cluster: cluster, Genesis: genesis, Origin: record.Origin(cluster.Name, genesis)}
 	if err := n.openGenesis(); err != nil {
-		return nil, fmt.Errorf("%s is not the first record of this cluster's ledger: %w", cfg.Genesis, err)
+		return nil, err
 	}
 	if err := n.openIdentity(); err != nil {
 		return nil, err
@@ -60,11 +76,6 @@ func Open(cfg *config.Node, cluster *config.Cluster, genesis []byte, log *slog.L
 	if id := n.HE.ID(); !bytes.Equal(id[:], cluster.Params) {
 		return nil, fmt.Errorf("%s: params %s: this program has parameter set %x", cfg.Cluster, cluster.Params, id)
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
-	}
-	n.Dialer = wire.NewDialer(wire.DialerConfig{Credentials: n.Credentials, Addresses: addresses(cluster), Log: log})
-	n.Verifiers = newVerifiers(n.Dialer, cluster, cfg.Path())
 	return n, nil
 }
 
@@ -74,18 +85,28 @@ func (n *Node) Close() error { return n.Dialer.Close() }
 // openGenesis lets the rules themselves decide: they accept one first record for
 // a cluster.yaml.
 func (n *Node) openGenesis() error {
-	command, err := record.Command(n.Genesis)
-	if err != nil {
-		return err
-	}
-	if _, err := fsm.New(n.Cluster).Step(0, command); err != nil {
-		return err
-	}
 	e, err := record.Decode(n.Genesis)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s is no ledger record: %w", n.Config.Genesis, err)
 	}
-	n.Policy = bundle.PolicyOf(n.Origin, e.Payload.(*record.Genesis)) // Step took it as GENESIS
+	g, ok := e.Payload.(*record.Genesis)
+	if !ok {
+		return fmt.Errorf("%s is a ledger record, but not the first one: %s", n.Config.Genesis, e.Type)
+	}
+	// The commonest mistake first: one of the two files was edited, or comes from
+	// another cluster.
+	if g.Cluster != n.Cluster.Digest {
+		return fmt.Errorf("%s (SHA-256 %x…) is not the file that %s was made for (SHA-256 %x…): one of them was changed, or is of another cluster; both are the same bytes on every node",
+			n.Config.Cluster, n.Cluster.Digest[:8], n.Config.Genesis, g.Cluster[:8])
+	}
+	command, err := record.Command(n.Genesis)
+	if err == nil {
+		_, err = fsm.New(n.Cluster).Step(0, command)
+	}
+	if err != nil {
+		return fmt.Errorf("%s is not the first record of this cluster's ledger: %w", n.Config.Genesis, err)
+	}
+	n.Policy = bundle.PolicyOf(n.Origin, g)
 	return nil
 }
 

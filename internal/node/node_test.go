@@ -56,16 +56,20 @@ func TestOpenRefusesWhatDoesNotBelongTogether(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(*files) {}, ""},
-		{"first record of another cluster", func(f *files) { f.genesis = read(t, twin, "gw-1").genesis }, "first record"},
-		{"damaged first record", func(f *files) { f.genesis = append(bytes.Clone(f.genesis), 0) }, "first record"},
-		{"roster of another cluster", func(f *files) { f.cluster = read(t, twin, "gw-1").cluster }, "first record"},
+		{"first record of another cluster", func(f *files) { f.genesis = read(t, twin, "gw-1").genesis }, "was made for"},
+		{"damaged first record", func(f *files) { f.genesis = append(bytes.Clone(f.genesis), 0) }, "is no ledger record"},
+		{"first record with another signature", func(f *files) {
+			f.genesis = bytes.Clone(f.genesis)
+			f.genesis[len(f.genesis)-1] ^= 1
+		}, "is not the first record of this cluster's ledger"},
+		{"roster of another cluster", func(f *files) { f.cluster = read(t, twin, "gw-1").cluster }, "was made for"},
 		{"one byte more in cluster.yaml", func(f *files) {
 			c, err := config.ParseCluster("cluster.yaml", append(bytes.Clone(f.cluster.Raw), '\n'))
 			if err != nil {
 				t.Fatal(err)
 			}
 			f.cluster = c
-		}, "first record"},
+		}, "is not the file that"},
 		{"another node's certificate", func(f *files) {
 			k := read(t, w, "gw-2").node.Keys
 			f.node.Keys.Certificate, f.node.Keys.TLSKeyFile = k.Certificate, k.TLSKeyFile

@@ -39,6 +39,13 @@ func ReadNode(path string, flags *pflag.FlagSet) (*config.Node, []Origin, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	// A path in the file is relative to the file; one that was typed is relative
+	// to where it was typed.
+	if f := lookup(flags, cli.FlagDataDir); f != nil && f.Changed {
+		if node.DataDir, err = filepath.Abs(node.DataDir); err != nil {
+			return nil, nil, err
+		}
+	}
 	node.Resolve(filepath.Dir(path))
 	if err := node.CheckKeyFiles(); err != nil {
 		return nil, nil, err

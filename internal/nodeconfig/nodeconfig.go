@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -61,6 +62,9 @@ func LoadFile(path string, flags *pflag.FlagSet, roles ...string) (*Setup, error
 	globals, err := cli.GlobalsFrom(flags)
 	if err != nil {
 		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, cli.Usagef("ls "+path, "--config %s: is a directory, must be a file, e.g. %s", path, filepath.Join(path, "node.yaml"))
 	}
 	node, origins, err := ReadNode(path, flags)
 	if err != nil {
@@ -102,7 +106,7 @@ func checkRole(path string, node *config.Node, roles []string) error {
 		return nil
 	}
 	return cli.Usagef("statnet config show "+path+" --origin",
-		"--config %s: role is %s, must be %s", path, node.Role, roles[0])
+		"--config %s: role is %s, must be %s", path, node.Role, strings.Join(roles, " or "))
 }
 
 func (s *Setup) readCluster(path string) error {
@@ -111,7 +115,7 @@ func (s *Setup) readCluster(path string) error {
 		return Explain("read cluster file", s.Node.Cluster, err)
 	}
 	if err := s.Node.CheckMember(cluster); err != nil {
-		return Explain("find this node in the cluster", path, err)
+		return notEnrolled(path, s.Node, err)
 	}
 	info, err := os.Stat(s.Node.Genesis)
 	if err == nil && info.Size() > maxGenesis {
@@ -125,6 +129,13 @@ func (s *Setup) readCluster(path string) error {
 	}
 	s.Cluster = cluster
 	return nil
+}
+
+// notEnrolled is exit code 4: the file is well formed, but the cluster does not
+// know the node.
+func notEnrolled(path string, node *config.Node, err error) error {
+	return &cli.Error{Code: cli.NotAuthorised, What: "find this node in the cluster: " + node.Path() + " is not enrolled", Err: err,
+		Cause: err.Error(), Next: "ask an operator to enrol it, or check role and id in " + path}
 }
 
 // Log returns the process's log on standard error, as NODE.yaml and --log-level

@@ -3,12 +3,14 @@ package admin
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"statnet/config"
 	"statnet/internal/cli"
+	"statnet/internal/node"
 	"statnet/internal/nodeconfig"
 )
 
@@ -26,8 +28,8 @@ func validate() *cobra.Command {
 		Use:   "validate FILE",
 		Short: "Check a node.yaml or cluster.yaml, and report every problem at once",
 		Long: `Checks a file as a node would at its start. For a node.yaml this includes the
-environment, the modes of its key files, and the cluster.yaml and first ledger
-record that it names; --text-only checks nothing but the text.`,
+environment, the modes of its key files, and that certificate, keys, cluster.yaml
+and first ledger record belong together; --text-only checks nothing but the text.`,
 		Example: "  statnet config validate ward/gw-1/node.yaml\n  statnet config validate ward/cluster.yaml",
 		Args:    exactly(1, "FILE", "statnet config validate ward/cluster.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +70,10 @@ func check(cmd *cobra.Command, path string, textOnly bool) (kind string, err err
 	if err != nil {
 		return "", err
 	}
+	if _, err := node.Check(s.Node, s.Cluster, s.Genesis); err != nil {
+		return "", &cli.Error{Code: cli.Usage, What: "check " + path + ": files that do not belong together", Cause: err.Error(), Err: err,
+			Next: "statnet config show " + path + " --origin"}
+	}
 	return s.Node.Path(), nil
 }
 
@@ -76,6 +82,9 @@ func isCluster(path string) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return false, err
+	}
+	if info.IsDir() {
+		return false, cli.Usagef("ls "+path, "FILE %s: is a directory, must be a file, e.g. %s", path, filepath.Join(path, "node.yaml"))
 	}
 	if info.Size() > config.MaxClusterBytes {
 		return false, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), config.MaxClusterBytes)

@@ -52,7 +52,7 @@ type Shows struct {
 func read(ctx context.Context, n *node.Node, use func(*Ledger) error) error {
 	f, err := n.Follower()
 	if err != nil {
-		return err
+		return n.Explain(err)
 	}
 	defer f.Close()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)

@@ -9,6 +9,7 @@ import (
 	"statnet/config"
 	"statnet/internal/node"
 	"statnet/internal/nodeconfig"
+	"statnet/store"
 )
 
 // Command is `statnet gateway`.
@@ -30,8 +31,11 @@ func Command() *cobra.Command {
 			if errors.As(err, &source) {
 				return nodeconfig.Explain("start gateway "+cfg.ID, cfg.File, err)
 			}
+			if errors.Is(err, store.ErrLocked) {
+				return n.InUse(err)
+			}
 			if err != nil {
-				return err
+				return n.Explain(err)
 			}
 			defer func() { err = errors.Join(err, g.Close()) }()
 			g.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }

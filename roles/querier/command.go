@@ -77,7 +77,7 @@ func run(cmd *cobra.Command, f *flags) error {
 	defer n.Close()
 	q, err := Open(n)
 	if err != nil {
-		return err
+		return n.Explain(err)
 	}
 	defer q.Ledger.Close()
 	receipt, err := openReceipt(f.receipt)

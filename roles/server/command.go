@@ -26,16 +26,16 @@ func Command() *cobra.Command {
 			cfg := n.Config
 			vault, err := OpenVault(cfg.DataDir)
 			if err != nil {
-				return err
+				return n.Explain(err)
 			}
 			defer vault.Close()
 			lis, err := net.Listen("tcp", cfg.Listen)
 			if err != nil {
-				return fmt.Errorf("listen: %w", err)
+				return n.Explain(fmt.Errorf("listen: %w", err))
 			}
 			s, err := Open(n, vault, lis)
 			if err != nil {
-				return err
+				return n.Explain(err)
 			}
 			defer s.Close()
 			s.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }

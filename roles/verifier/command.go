@@ -26,16 +26,16 @@ func Command() *cobra.Command {
 			cfg := n.Config
 			api, err := net.Listen("tcp", cfg.Listen)
 			if err != nil {
-				return fmt.Errorf("listen: %w", err)
+				return n.Explain(fmt.Errorf("listen: %w", err))
 			}
 			raft, err := net.Listen("tcp", cfg.RaftListen)
 			if err != nil {
 				_ = api.Close()
-				return fmt.Errorf("raft_listen: %w", err)
+				return n.Explain(fmt.Errorf("raft_listen: %w", err))
 			}
 			v, err := Open(n, api, raft)
 			if err != nil {
-				return err
+				return n.Explain(err)
 			}
 			v.Ready = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady) }
 			n.Log.Info("verifier runs", "id", cfg.ID, "listen", cfg.Listen, "raft", cfg.RaftListen, "cluster", n.Cluster.Name)
