@@ -325,7 +325,7 @@ func TestPlots(t *testing.T) {
 	for i, args := range [][]string{{"detect", base}, {"hrv", base}} {
 		svg := filepath.Join(dir, fmt.Sprint(i, ".svg"))
 		mustRun(t, append(args, "--plot", svg)...)
-		if b, err := os.ReadFile(svg); err != nil || !bytes.Contains(b, []byte("<svg")) || !bytes.Contains(b, []byte("tachogram")) {
+		if b, err := os.ReadFile(svg); err != nil || !bytes.Contains(b, []byte("<svg")) || !bytes.Contains(b, []byte("tachogram")) || !bytes.Contains(b, []byte("rejected: counts in no query")) {
 			t.Errorf("%v: plot has %d bytes, %v", args, len(b), err)
 		}
 	}

@@ -28,6 +28,7 @@ type hrvOptions struct {
 
 // interval is one RR interval with what selections need to know.
 type interval struct {
+	us     int64 // R peak that ends it
 	rr     int32
 	joined bool // follows the previous interval: they share a beat
 	normal bool // both beats are annotated N L R e j
@@ -130,7 +131,7 @@ func intervalsOf(beats []found, normal []bool) []interval {
 			joined = false
 			continue
 		}
-		x := interval{rr: b.RR, joined: joined, flags: b.Flags}
+		x := interval{us: b.At, rr: b.RR, joined: joined, flags: b.Flags}
 		x.normal = normal != nil && normal[i] && normal[i-1]
 		out = append(out, x)
 		joined = true
