@@ -36,7 +36,7 @@ func (n *Node) Explain(err error) error {
 			Next: "check data_dir in " + n.Config.File + "; a verifier that lost its data may only come back under a new id"}
 	case errors.As(err, &damaged):
 		return &cli.Error{Code: cli.Unexpected, What: what + ": a file is damaged", Cause: err.Error(), Err: err, Next: n.mend(damaged.File)}
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC):
 		return &cli.Error{Code: cli.Usage, What: what + ": its data directory cannot be written", Cause: err.Error(), Err: err,
 			Next: "df -h " + n.Config.DataDir + "; ls -ld " + n.Config.DataDir}
 	}

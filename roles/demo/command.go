@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -100,6 +102,9 @@ func show(cmd *cobra.Command, globals cli.Globals, plan Plan, keep string, query
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
+	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return cli.Usagef("ls -A "+keep, "--keep %s: must be absent or an empty directory, e.g. %s-2", keep, filepath.Clean(keep))
+	}
 	start := time.Now()
 	d := &Demo{
 		Binary: binary, Dir: dir, Plan: plan, LogLevel: globals.LogLevel, Query: query,
@@ -111,14 +116,16 @@ func show(cmd *cobra.Command, globals cli.Globals, plan Plan, keep string, query
 		},
 	}
 	code, err := d.Run(cmd.Context())
-	if err != nil && cmd.Context().Err() == nil {
-		return &cli.Error{Code: code, What: "demo", Cause: err.Error(), Next: "statnet demo --keep DIR, then read DIR/logs", Err: err}
-	}
-	if keep != "" && err == nil {
+	switch {
+	case err != nil && cmd.Context().Err() != nil:
+		return err
+	case err != nil:
+		return &cli.Error{Code: code, What: "demo: the network did not start", Cause: err.Error(), Next: "statnet demo --keep DIR, then read DIR/logs", Err: err}
+	case keep != "":
 		d.Progress("kept in %s; start a node again with: statnet verifier --config %s", dir, filepath.Join(dir, "v1", "node.yaml"))
 	}
-	if err == nil && code != cli.OK {
-		return &cli.Error{Code: code, What: "the demo's question", Cause: code.String(), Next: "statnet help exit-codes"}
+	if code != cli.OK { // the query has said why, in its own three lines
+		return &cli.Error{Code: code, What: "the demo's question", Told: true}
 	}
-	return err
+	return nil
 }

@@ -61,6 +61,11 @@ func (d *Demo) Run(ctx context.Context) (cli.Code, error) {
 		return cli.Unexpected, err
 	}
 	d.Progress("cluster written: %s", d.Plan.Says)
+	// What the question's own command line gets wrong is said before a network
+	// is started for it.
+	if code, err := d.query(ctx, written, io.Discard, "--dry-run"); err != nil || code != cli.OK {
+		return code, err
+	}
 	f := &fleet{binary: d.Binary, logDir: logs}
 	defer f.stop()
 	if err := d.startAll(ctx, f, written); err != nil {
@@ -103,12 +108,16 @@ var ready = map[string]string{
 
 // ask runs `statnet query` as the doctor would.
 func (d *Demo) ask(ctx context.Context, written *provision.Written) (cli.Code, error) {
-	doctor := written.Of(config.RoleQuerier)[0]
-	args := append([]string{"query", "--config", doctor.File,
+	d.Progress("%s asks", written.Of(config.RoleQuerier)[0].ID)
+	return d.query(ctx, written, d.Out)
+}
+
+// query runs `statnet query` with more arguments and returns its exit code.
+func (d *Demo) query(ctx context.Context, written *provision.Written, out io.Writer, more ...string) (cli.Code, error) {
+	args := append([]string{"query", "--config", written.Of(config.RoleQuerier)[0].File,
 		"--from", d.Plan.From.Format(time.RFC3339), "--to", d.Plan.To.Format(time.RFC3339)}, d.Query...)
-	d.Progress("%s asks", doctor.ID)
-	cmd := exec.CommandContext(ctx, d.Binary, args...)
-	cmd.Stdout, cmd.Stderr = d.Out, d.Err
+	cmd := exec.CommandContext(ctx, d.Binary, append(args, more...)...)
+	cmd.Stdout, cmd.Stderr = out, d.Err
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopGrace
 	err := cmd.Run()

@@ -64,6 +64,9 @@ func Replay(kind string, files []string, signal int, now time.Time) (Plan, error
 		if err != nil {
 			return Plan{}, cli.Usagef("statnet demo --help", "--%s %s: %v", flagOf[kind], file, err)
 		}
+		if d <= 0 {
+			return Plan{}, cli.Usagef("statnet demo --help", "--%s %s: holds no heartbeats, e.g. a file with the lines time_ms,rr_ms and 800,800", flagOf[kind], file)
+		}
 		longest = max(longest, d)
 		patient := fmt.Sprintf("p-%04d", i+1)
 		sources[patient] = config.Source{Kind: kind, File: path, Signal: signal}
@@ -96,8 +99,11 @@ func floor(t time.Time) time.Time { return t.UTC().Truncate(grain) }
 // duration is how much time a file's heartbeats cover.
 func duration(kind, path string) (time.Duration, error) {
 	if kind == config.SourceRR {
-		var last int64
-		err := wfdb.RRBeats(path, 0, func(b ecg.Beat) error { last = b.At; return nil })
+		beats, last := 0, int64(0)
+		err := wfdb.RRBeats(path, 0, func(b ecg.Beat) error { beats++; last = b.At; return nil })
+		if beats == 0 {
+			return 0, err
+		}
 		return time.Duration(last)*time.Microsecond + time.Millisecond, err
 	}
 	r, err := wfdb.Open(path)

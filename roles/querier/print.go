@@ -21,12 +21,15 @@ func rows(o Output) cli.Rows {
 	for _, line := range valueLines(o.Result) {
 		add(line[0], line[1])
 	}
+	if b := o.Resolved; b != nil {
+		add("read from", fmt.Sprintf("bin %s to %s %s of the histogram, %s wide", text(b.From), text(b.To), unit(b.Unit), text(b.Width)))
+	}
 	if o.Parts != nil {
-		add("within residents", text(o.Parts.Within)+" "+unit(o.Parts.Unit))
-		add("between residents", text(o.Parts.Between)+" "+unit(o.Parts.Unit))
+		add("within residents", quantity(o.Parts.Within, o.Parts.Unit))
+		add("between residents", quantity(o.Parts.Between, o.Parts.Unit))
 	}
 	for _, l := range o.Also {
-		add(l.Label, text(l.Value)+" "+unit(l.Unit))
+		add(l.Label, quantity(l.Value, l.Unit))
 	}
 	add("beats", o.Beats.String())
 	add("patients", o.Patients.String())
@@ -58,11 +61,11 @@ func valueLines(r stat.Result) [][2]string {
 	}
 	switch v := r.Value.Object.(type) {
 	case nil:
-		return [][2]string{{string(r.Statistic), text(r.Value.Number) + " " + unit(r.Unit)}}
+		return [][2]string{{string(r.Statistic), quantity(r.Value.Number, r.Unit)}}
 	case stat.Members:
 		var out [][2]string
 		for _, q := range v.Quantities {
-			out = append(out, [2]string{q.Label, text(q.Value) + " " + unit(q.Unit)})
+			out = append(out, [2]string{q.Label, quantity(q.Value, q.Unit)})
 		}
 		for _, f := range v.Flags {
 			out = append(out, [2]string{f.Rule, flagText(f)})
@@ -90,7 +93,7 @@ func flagText(f stat.Flag) string {
 	if f.Raised != nil {
 		state = map[bool]string{true: "raised", false: "not raised"}[*f.Raised]
 	}
-	return fmt.Sprintf("%s (%s, threshold %s %s); %s", state, text(f.Value), text(f.Threshold), unit(f.Unit), f.Hint)
+	return fmt.Sprintf("%s (%s, threshold %s); %s", state, quantity(f.Value, f.Unit), quantity(f.Threshold, f.Unit), f.Hint)
 }
 
 func text(d stat.Decimal) string {
@@ -98,6 +101,14 @@ func text(d stat.Decimal) string {
 		return "absent"
 	}
 	return string(d)
+}
+
+// quantity is a number with its unit; what is absent has none.
+func quantity(d stat.Decimal, u string) string {
+	if d.Absent() || unit(u) == "" {
+		return text(d)
+	}
+	return text(d) + " " + u
 }
 
 // unit leaves out the unit of plain numbers.

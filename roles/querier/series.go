@@ -3,6 +3,7 @@ package querier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"statnet/internal/cli"
@@ -46,6 +47,8 @@ func (q *Querier) series(ctx context.Context, ask Ask) (*Answer, error) {
 	if err != nil {
 		return nil, failed("series", "joined hours", err)
 	}
+	joined.Notes = append(joined.Notes, fmt.Sprintf(
+		"%d questions, one an hour; query, providers, checkpoint and time are those of the last one answered", len(hours)))
 	out := *last
 	out.Result, out.Window, out.Hours, out.partial = joined, window, len(hours), partial
 	return &out, nil

@@ -23,7 +23,7 @@ func Command() *cobra.Command {
 				return err
 			}
 			if !c.Healthy() {
-				return &cli.Error{Code: cli.Unavailable, What: "some nodes are not ok", Cause: "see the list", Next: "read the log of the node, or start it"}
+				return &cli.Error{Code: cli.Unavailable, What: "some nodes are not ok", Cause: c.ailing(), Next: c.remedy()}
 			}
 			return nil
 		},

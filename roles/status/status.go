@@ -32,6 +32,7 @@ type Node struct {
 
 // Cluster is the whole answer.
 type Cluster struct {
+	Schema     string `json:"schema"` // "statnet.status.v1"
 	Name       string `json:"cluster"`
 	Digest     string `json:"cluster_digest"` // SHA-256 of cluster.yaml
 	FaultModel string `json:"fault_model"`
@@ -46,7 +47,7 @@ func (c *Cluster) Healthy() bool {
 
 // ask asks every node that listens, all at once.
 func ask(ctx context.Context, d *wire.Dialer, c *config.Cluster) *Cluster {
-	out := &Cluster{Name: c.Name, Digest: fmt.Sprintf("%x", c.Digest), FaultModel: c.FaultModel(), Proofs: "none"}
+	out := &Cluster{Schema: "statnet.status.v1", Name: c.Name, Digest: fmt.Sprintf("%x", c.Digest), FaultModel: c.FaultModel(), Proofs: "none"}
 	type answer struct {
 		wire.NodeStatus
 		err error
@@ -67,7 +68,7 @@ func ask(ctx context.Context, d *wire.Dialer, c *config.Cluster) *Cluster {
 		})
 	}
 	wg.Wait()
-	attached := map[string]string{} // gateway id -> server
+	attached, away := map[string]string{}, map[string]bool{} // gateway id -> server; servers that did not answer
 	for i, m := range members {
 		a := answers[i]
 		if m.Role != config.RoleVerifier && m.Role != config.RoleServer {
@@ -76,6 +77,7 @@ func ask(ctx context.Context, d *wire.Dialer, c *config.Cluster) *Cluster {
 		n := Node{Path: m.Path(), Role: m.Role, Health: a.Health, Version: a.Version, LedgerSize: a.LedgerSize, Raft: a.RaftState, Detail: a.Detail}
 		if a.err != nil {
 			n = Node{Path: m.Path(), Role: m.Role, Health: "unreachable"}
+			away[m.ID] = m.Role == config.RoleServer
 		}
 		for _, gw := range a.Attached {
 			attached[gw] = m.ID
@@ -84,12 +86,37 @@ func ask(ctx context.Context, d *wire.Dialer, c *config.Cluster) *Cluster {
 	}
 	for _, g := range c.Gateways {
 		n := Node{Path: config.RoleGateway + "/" + g.ID, Role: config.RoleGateway, Health: "not attached to " + g.Server}
+		if away[g.Server] {
+			n.Health = "unknown: " + g.Server + " is unreachable" // it dials only its server; only that one would know
+		}
 		if s, ok := attached[g.ID]; ok {
 			n.Health, n.Detail = "ok", map[string]string{"attached_to": s}
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
 	return out
+}
+
+// ailing lists the nodes that are not ok, as the cause of exit code 7.
+func (c *Cluster) ailing() string {
+	var list []string
+	for _, n := range c.Nodes {
+		if n.Health != "ok" {
+			list = append(list, n.Path+" "+n.Health)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// remedy is what to type first: verifiers and servers before the gateways that
+// need them.
+func (c *Cluster) remedy() string {
+	i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.Health != "ok" })
+	if i < 0 {
+		return ""
+	}
+	role, id, _ := strings.Cut(c.Nodes[i].Path, "/")
+	return fmt.Sprintf("on the machine of %s: statnet %s --config %s/node.yaml, or read its log if it runs", id, role, id)
 }
 
 func rows(c *Cluster) cli.Rows {
