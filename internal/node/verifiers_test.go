@@ -24,6 +24,7 @@ import (
 type says struct {
 	wire.LedgerHandler
 	submit, put error
+	silent      bool // Put never ends by itself
 	blob        []byte
 
 	mu    sync.Mutex
@@ -36,7 +37,13 @@ func (s *says) Submit(context.Context, []byte) (uint64, error) {
 	s.asked++
 	return 7, s.submit
 }
-func (s *says) PutBlob(context.Context, []byte, []byte) error { return s.put }
+func (s *says) PutBlob(ctx context.Context, _, _ []byte) error {
+	if s.silent {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.put
+}
 func (s *says) GetBlob(context.Context, []byte) ([]byte, error) {
 	if s.blob == nil {
 		return nil, wire.NewError(wire.CodeNotFound, "not here")
@@ -138,17 +145,21 @@ func TestPutBlobWantsAQuorum(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		doubles []*says
-		want    string
+		stored  bool
 	}{
-		{"all have it", []*says{{}, {}, {}, {}}, ""},
-		{"three have it", []*says{{}, {put: full}, {}, {}}, ""},
-		{"two have it", []*says{{}, {put: full}, {put: full}, {}}, "on"},
+		{"all have it", []*says{{}, {}, {}, {}}, true},
+		{"three have it", []*says{{}, {put: full}, {}, {}}, true},
+		{"two have it", []*says{{}, {put: full}, {put: full}, {}}, false},
+		{"two have it, two are silent", []*says{{}, {silent: true}, {silent: true}, {}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := four(t, tt.doubles...).PutBlob(t.Context(), digest[:], data)
-			if got := err != nil; got != (tt.want != "") || got && !strings.Contains(err.Error(), "of 4 verifiers, 3 are needed") {
-				t.Errorf("PutBlob = %v, want an error: %v", err, tt.want != "")
+			v := four(t, tt.doubles...)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			err := v.PutBlob(ctx, digest[:], data)
+			if (err == nil) != tt.stored || err != nil && !strings.Contains(err.Error(), "of 4 verifiers, 3 are needed") {
+				t.Errorf("PutBlob = %v, want it stored: %v", err, tt.stored)
 			}
 		})
 	}
