@@ -65,7 +65,7 @@ func statistics() []string {
 }
 
 func run(cmd *cobra.Command, f *flags) error {
-	now := time.Now()
+	now := time.Now().Truncate(time.Second) // what people type has no finer parts
 	ask, err := f.ask(now)
 	if err != nil {
 		return err

@@ -50,6 +50,6 @@ func (q *Querier) series(ctx context.Context, ask Ask) (*Answer, error) {
 	joined.Notes = append(joined.Notes, fmt.Sprintf(
 		"%d questions, one an hour; query, providers, checkpoint and time are those of the last one answered", len(hours)))
 	out := *last
-	out.Result, out.Window, out.Hours, out.partial = joined, window, len(hours), partial
+	out.Result, out.Window, out.Ask, out.Hours, out.partial = joined, window, ask, len(hours), partial
 	return &out, nil
 }
