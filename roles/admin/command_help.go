@@ -14,7 +14,7 @@ import (
 // is what cobra calls an additional help topic.
 func ExitCodes() *cobra.Command {
 	var b strings.Builder
-	b.WriteString("The exit code says how a command ended. A number never changes its meaning.\nA result is printed only with 0 and 3.\n\n")
+	b.WriteString("The exit code says how a command ended. A number never changes its meaning.\nThe answer to a question is printed only with 0 and 3.\n\n")
 	for _, c := range cli.Codes {
 		fmt.Fprintf(&b, "  %3d  %s\n", int(c), c)
 	}
