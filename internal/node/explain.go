@@ -43,9 +43,15 @@ func (n *Node) Explain(err error) error {
 	return err
 }
 
-// InUse is the error of a data directory that another process has open.
+// InUse is the error of a data directory that another process has open. For a
+// person it will pass: her other command ends soon.
 func (n *Node) InUse(err error) error {
-	return &cli.Error{Code: cli.Usage, What: "start " + n.Config.Path() + ": its data directory is in use", Cause: err.Error(), Err: err,
+	path := n.Config.Path()
+	if n.Config.Role == config.RoleQuerier || n.Config.Role == config.RoleOperator {
+		return &cli.Error{Code: cli.Unavailable, What: "another statnet command of " + path + " is running", Cause: err.Error(), Err: err,
+			Next: "run it again when the other one has ended, or give this one a --data-dir of its own"}
+	}
+	return &cli.Error{Code: cli.Usage, What: "start " + path + ": its data directory is in use", Cause: err.Error(), Err: err,
 		Next: "end the other statnet process of this node, or give this one a --data-dir of its own"}
 }
 

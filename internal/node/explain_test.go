@@ -32,6 +32,7 @@ func TestExplainSaysWhatToDo(t *testing.T) {
 	}{
 		{"port in use", "server", fmt.Errorf("listen: %w", taken), cli.Usage, "change listen in"},
 		{"data directory in use", "server", fmt.Errorf("open vault: %w", disk.ErrLocked), cli.Usage, "end the other statnet process"},
+		{"another command of the same doctor", "querier", fmt.Errorf("open: %w", disk.ErrLocked), cli.Unavailable, "when the other one has ended"},
 		{"data directory not writable", "gateway", fmt.Errorf("open: %w", os.ErrPermission), cli.Usage, "ls -ld data"},
 		{"wiped verifier", "verifier", fmt.Errorf("open: %w", chain.ErrInstance), cli.Usage, "under a new id"},
 		{"damaged copy of a reader", "querier", disk.Damaged("data/ledger.db", "page 0"), cli.Unexpected, "rm data/ledger.db"},

@@ -236,9 +236,12 @@ func progressLine(w io.Writer) (show func(Progress), end func()) {
 		steps, stage = nil, 0
 	}
 	return func(p Progress) {
-		if p.Stage == stage {
+		if len(steps) > 0 && (stage == Answering || stage == Judging) {
+			p := p // the last count of a step may come with the next step
+			p.Stage = stage
 			steps[len(steps)-1] = p.String()
-		} else {
+		}
+		if p.Stage != stage {
 			steps, stage = append(steps, p.String()), p.Stage
 		}
 		fmt.Fprintf(w, "\r\033[K%s", strings.Join(steps, " → "))
