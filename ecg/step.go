@@ -9,13 +9,13 @@ package ecg
 //	     stepRiseMS
 //
 // A QRS as steep as that is over after a tenth of a second, a pacer's spike in a
-// few milliseconds, and a wide QRS is not so steep: at 360 Hz the steepest beat
-// of the shared records makes 26 % of its height from one sample to the next.
+// few milliseconds, and a wide QRS is not so steep. No candidate of the shared
+// records at 360 Hz is taken for a step.
 const (
 	stepRiseMS = 4
 	stepSeekMS = 60  // how far from the filtered peak a jump is sought
 	stepHoldMS = 100 // how long the levels before and after it must last
-	stepShare  = 10  // a beat makes less than 1/10 of its height in a millisecond
+	stepShare  = 10  // a QRS that lasts makes less than 1/10 of its height in a millisecond
 )
 
 // isStep reports that the filtered peak at q answers a step of the raw signal
