@@ -125,10 +125,10 @@ func (c Credentials) verifyChain(certs []*x509.Certificate, cluster string, usag
 	// The clock first: x509 calls both an early and a late certificate expired.
 	now := c.now()
 	if now.Before(leaf.NotBefore) {
-		return refuse(ErrNotYetValid, "valid from %s, now %s", leaf.NotBefore.UTC(), now.UTC())
+		return refuse(ErrNotYetValid, "valid from %s, now %s", leaf.NotBefore.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if now.After(leaf.NotAfter) {
-		return refuse(ErrExpired, "valid until %s, now %s", leaf.NotAfter.UTC(), now.UTC())
+		return refuse(ErrExpired, "valid until %s, now %s", leaf.NotAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	issuer, err := c.findIssuer(certs, usage)
 	if err != nil {

@@ -71,7 +71,7 @@ func check(cmd *cobra.Command, path string, textOnly bool) (kind string, err err
 		return "", err
 	}
 	if _, err := node.Check(s.Node, s.Cluster, s.Genesis); err != nil {
-		return "", &cli.Error{Code: cli.Usage, What: "check " + path + ": files that do not belong together", Cause: err.Error(), Err: err,
+		return "", &cli.Error{Code: cli.Usage, What: "check " + path + ": a node would not start with it", Cause: err.Error(), Err: err,
 			Next: "statnet config show " + path + " --origin"}
 	}
 	return s.Node.Path(), nil
