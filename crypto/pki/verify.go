@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Reasons for which a peer is refused. A RefusedError wraps exactly one.
