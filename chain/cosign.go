@@ -8,10 +8,10 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/merkle"
 	"statnet/chain/note"
 	"statnet/chain/signer"
+	"statnet/internal/disk"
 )
 
 // signJob is a checkpoint that a CUT asks for.

@@ -10,8 +10,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/fsm/fsmtest"
+	"statnet/internal/disk"
 )
 
 // used is a stopped cluster of one verifier that has worked: 30 leaves, CUTs, a

@@ -10,12 +10,12 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/fsm"
 	"statnet/chain/merkle"
 	"statnet/chain/note"
 	"statnet/chain/record"
 	"statnet/config"
+	"statnet/internal/disk"
 )
 
 // FollowerConfig is what a reader of the ledger needs.

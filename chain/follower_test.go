@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"statnet/chain/disk"
 	"statnet/chain/fsm"
 	"statnet/chain/fsm/fsmtest"
 	"statnet/chain/merkle"
 	"statnet/chain/record"
+	"statnet/internal/disk"
 )
 
 // script is a source that serves a test ledger, honestly or not.

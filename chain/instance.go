@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"statnet/chain/disk"
+	"statnet/internal/disk"
 )
 
 // instanceFile holds the data directory's identity, 32 hexadecimal digits and a

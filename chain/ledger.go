@@ -10,11 +10,11 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/fsm"
 	"statnet/chain/merkle"
 	"statnet/chain/record"
 	"statnet/config"
+	"statnet/internal/disk"
 )
 
 // Buckets of ledger.db. Values of the last three carry a CRC32C; leaves and

@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
+	"statnet/internal/disk"
 )
 
 // checkMemory compares what this node applied with raft's log and with the

@@ -10,11 +10,11 @@ import (
 	"github.com/hashicorp/raft"
 
 	"statnet/chain/blob"
-	"statnet/chain/disk"
 	"statnet/chain/note"
 	"statnet/chain/raftstore"
 	"statnet/chain/record"
 	"statnet/chain/signer"
+	"statnet/internal/disk"
 )
 
 const defaultMaxBlobs = 16 << 30 // bytes

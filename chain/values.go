@@ -7,8 +7,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/merkle"
+	"statnet/internal/disk"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -11,6 +11,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"statnet/internal/disk"
 )
 
 // formatVersion changes with the layout of rows; see layout.go.
@@ -38,12 +40,23 @@ func Open(path string, opt Options) (s *Store, err error) {
 	defer s.guard(&err)
 	_, statErr := os.Stat(path)
 	isNew := errors.Is(statErr, os.ErrNotExist)
+	if !isNew {
+		// A broken page makes bbolt fault where no recover reaches, so every
+		// page is looked at first.
+		err := disk.CheckBolt(path, opt.LockTimeout)
+		if errors.Is(err, disk.ErrLocked) {
+			return nil, lockedError(path, opt)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open store %s: %w: %w", path, ErrDamaged, err)
+		}
+	}
 	// bbolt's default is to sync every commit: a transaction that Append has
 	// returned from survives a power cut.
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: opt.LockTimeout, ReadOnly: opt.ReadOnly, FreelistType: bolt.FreelistMapType})
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: opt.LockTimeout, ReadOnly: opt.ReadOnly, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("open store %s: waited %v: %w; stop the other gateway or choose another data_dir", path, opt.LockTimeout, ErrLocked)
+		return nil, lockedError(path, opt)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return nil, fmt.Errorf("open store %s: %w: %w", path, ErrDamaged, err)
 	case err != nil:
@@ -54,6 +67,10 @@ func Open(path string, opt Options) (s *Store, err error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+func lockedError(path string, opt Options) error {
+	return fmt.Errorf("open store %s: waited %v: %w; stop the other gateway or choose another data_dir", path, opt.LockTimeout, ErrLocked)
 }
 
 // prepare creates the buckets of a new store and checks those of an old one.

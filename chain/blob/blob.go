@@ -20,7 +20,7 @@ import (
 	"strings"
 	"sync"
 
-	"statnet/chain/disk"
+	"statnet/internal/disk"
 )
 
 // Digest is the SHA-256 of a blob.

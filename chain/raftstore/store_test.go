@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
+	"statnet/internal/disk"
 )
 
 func open(t *testing.T) *Store {

@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
-	"statnet/chain/disk"
 	"statnet/chain/note"
+	"statnet/internal/disk"
 )
 
 const (

@@ -20,9 +20,9 @@ import (
 	"path/filepath"
 	"sync"
 
-	"statnet/chain/disk"
 	"statnet/chain/merkle"
 	"statnet/chain/note"
+	"statnet/internal/disk"
 )
 
 // Refusals.

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"statnet/chain/disk"
 	"statnet/chain/merkle"
 	"statnet/chain/note"
+	"statnet/internal/disk"
 )
 
 const origin = "ward.example/000102030405060708090a0b0c0d0e0f"

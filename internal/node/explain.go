@@ -8,9 +8,9 @@ import (
 	"syscall"
 
 	"statnet/chain"
-	"statnet/chain/disk"
 	"statnet/config"
 	"statnet/internal/cli"
+	"statnet/internal/disk"
 )
 
 // Explain gives an error of a node's start the three lines of a command, where

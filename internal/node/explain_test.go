@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"statnet/chain"
-	"statnet/chain/disk"
 	"statnet/config"
 	"statnet/internal/cli"
+	"statnet/internal/disk"
 	"statnet/internal/node"
 )
 

@@ -10,9 +10,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	bolt "go.etcd.io/bbolt"
 
-	"statnet/chain/disk"
 	"statnet/chain/record"
 	"statnet/crypto/he"
+	"statnet/internal/disk"
 )
 
 // Buckets of server.db.

@@ -3,9 +3,13 @@ package disk
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"os"
+	"syscall"
+	"time"
 )
 
 // The layout of a bbolt v1.4 file (its internal/common package), as far as a
@@ -36,15 +40,23 @@ type walker struct {
 	seen  map[uint64]bool // pages reached
 }
 
-// checkBolt looks at every page that bbolt could follow and reports the first
-// that is out of place. It holds one page per level in memory. An empty file is
-// one whose creation was cut short; bbolt starts it again.
-func checkBolt(path string) error {
+// CheckBolt looks at every page that bbolt could follow and reports the first
+// that is out of place, as a *DamageError. The database must have been written
+// without a stored freelist (NoFreelistSync). It holds one page per level in
+// memory. An empty file is one whose creation was cut short; bbolt starts it
+// again.
+//
+// A file that another process writes is not read: pages on their way look like
+// damage. CheckBolt waits for it, then gives ErrLocked.
+func CheckBolt(path string, wait time.Duration) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() // and the lock with it
+	if err := lockShared(f, wait); err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {
 		return err
@@ -58,6 +70,22 @@ func checkBolt(path string) error {
 		return Damaged(path, "file has %d bytes, its pages need %d", info.Size(), w.pages*w.size)
 	}
 	return w.tree(root, nil, nil, 0)
+}
+
+// lockPoll is the pause between two tries for a lock; flock(2) has no timeout.
+const lockPoll = 20 * time.Millisecond
+
+// lockShared takes the same lock as bbolt does, for reading.
+func lockShared(f *os.File, wait time.Duration) error {
+	for deadline := time.Now().Add(wait); ; time.Sleep(lockPoll) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return ErrLocked
+		}
+	}
 }
 
 // metas checks both meta pages and returns the root page of the newer one. A

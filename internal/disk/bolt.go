@@ -26,7 +26,7 @@ func OpenBolt(path string, buckets ...string) (*bolt.DB, error) {
 	_, err := os.Stat(path)
 	fresh := errors.Is(err, os.ErrNotExist)
 	if !fresh {
-		if err := Guard(path, func() error { return checkBolt(path) }); err != nil {
+		if err := Guard(path, func() error { return CheckBolt(path, lockWait) }); err != nil {
 			return nil, err
 		}
 	}

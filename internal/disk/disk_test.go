@@ -225,3 +225,22 @@ func TestGuard(t *testing.T) {
 		t.Errorf("panic = %v", err)
 	}
 }
+
+// TestAFileInUseIsNotReadAsDamaged: a writer's pages on their way would look
+// like damage, and a frightened operator would throw a good file away.
+func TestAFileInUseIsNotReadAsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := OpenBolt(path, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBolt(path, 0); !errors.Is(err, ErrLocked) {
+		t.Errorf("CheckBolt of a file in use = %v, want %v", err, ErrLocked)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBolt(path, 0); err != nil {
+		t.Errorf("CheckBolt after close = %v, want nil", err)
+	}
+}
