@@ -40,7 +40,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 lint: ## format, vet, staticcheck, and golangci-lint if it is installed
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./test/e2e/
+	$(GO) vet -tags e2e ./test/e2e/ ./internal/testnet/
 	$(GO) run $(STATICCHECK) -tags e2e ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
 	else echo "golangci-lint is not installed: .golangci.yml was not applied"; fi
@@ -53,8 +53,8 @@ generate: ## write generated files again; the tree must stay clean
 demo: ## the whole system on this machine, and one question
 	$(GO) run . demo
 
-e2e: ## real processes, real files, real sockets
-	$(GO) test -count=1 -tags e2e ./test/e2e/...
+e2e: ## real processes, and a network with a cheater in every role
+	$(GO) test -count=1 -p 1 -timeout 20m -tags e2e ./test/e2e/... ./internal/testnet/...
 
 bench: ## benchmarks of every package
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package testnet_test
 
 import (
@@ -25,7 +27,7 @@ func again[D any](t *testing.T, n *testnet.Net, id string, double D) {
 // do, no number is shown that is not the answer.
 func TestCheatingServersOpenNothing(t *testing.T) {
 	t.Parallel()
-	n := testnet.Start(t, testnet.Options{Gateways: 2, Patients: 4, Timeout: 20 * time.Second})
+	n := testnet.Start(t, testnet.Options{Gateways: 2, Patients: 4, Timeout: time.Minute})
 	for _, tt := range []struct {
 		name   string
 		server string
@@ -63,7 +65,7 @@ func TestSilentCoordinatorIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := testnet.Start(t, testnet.Options{Gateways: 1, Patients: 3, Timeout: 20 * time.Second,
+			n := testnet.Start(t, testnet.Options{Gateways: 1, Patients: 3, Timeout: time.Minute,
 				Server: map[string]func(*server.Server){"s1": double}})
 			a := ask(t, n, n.Question(stat.Variance, stat.RR))
 			check(t, n, a, "gw-1")
@@ -78,7 +80,7 @@ func TestSilentCoordinatorIsReplaced(t *testing.T) {
 // replaced once, and the answer stands.
 func TestSilentServerIsLeftOut(t *testing.T) {
 	t.Parallel()
-	n := testnet.Start(t, testnet.Options{Gateways: 1, Patients: 3, Timeout: 20 * time.Second,
+	n := testnet.Start(t, testnet.Options{Gateways: 1, Patients: 3, Timeout: time.Minute,
 		Server: map[string]func(*server.Server){"s2": testnet.NeverPosts[*record.KeySwitch]}})
 	a := ask(t, n, n.Question(stat.Variance, stat.RR))
 	check(t, n, a, "gw-1")

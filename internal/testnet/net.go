@@ -33,7 +33,8 @@ type Options struct {
 	Policy func(*config.Cluster) []config.Rule
 	// Queriers are enrolled; default dr-a.
 	Queriers []string
-	// Timeout of the questions that Question makes; default 10 s, the shortest.
+	// Timeout of the questions that Question makes; default 30 s, of which a busy
+	// machine needs a few.
 	Timeout time.Duration
 
 	// The doubles, by node id, are applied between Open and Run.
@@ -80,7 +81,7 @@ func Start(t testing.TB, opt Options) *Net {
 	t.Helper()
 	opt.Gateways, opt.Servers, opt.Verifiers = cmp.Or(opt.Gateways, 3), cmp.Or(opt.Servers, 3), cmp.Or(opt.Verifiers, 4)
 	opt.Patients = cmp.Or(opt.Patients, 2*opt.Gateways)
-	opt.Timeout = cmp.Or(opt.Timeout, 10*time.Second)
+	opt.Timeout = cmp.Or(opt.Timeout, 30*time.Second)
 	// The newest epochs are left out: a question may not ask about them yet.
 	end := time.Now().Add(-2 * epochSeconds * time.Second).Truncate(epochSeconds * time.Second).UTC()
 	n := &Net{t: t, opt: opt, dir: t.TempDir(), hearts: map[string]heart{}, members: map[string]*member{},
