@@ -16,18 +16,6 @@ import (
 // errDouble is what a double says when it does not do what it should.
 var errDouble = errors.New("the double does nothing")
 
-// Honest is a double of a gateway that changes nothing.
-func Honest(*gateway.Gateway) {}
-
-// Together is several doubles in one gateway.
-func Together(doubles ...func(*gateway.Gateway)) func(*gateway.Gateway) {
-	return func(g *gateway.Gateway) {
-		for _, d := range doubles {
-			d(g)
-		}
-	}
-}
-
 // gatewayVerifier is a verifier as a cheating gateway uses it.
 type gatewayVerifier struct {
 	gateway.Verifier
@@ -101,25 +89,28 @@ func (l gatewayLink) Upload(ctx context.Context, id [32]byte, data []byte) error
 // AltersUpload sends other bytes to its home server than to the verifiers.
 func AltersUpload(g *gateway.Gateway) { g.Link = gatewayLink{g.Link, flipped} }
 
-// gatewayKeys changes every ciphertext before the gateway signs its digest.
+// gatewayKeys changes what is encrypted, and every ciphertext before the gateway
+// signs its digest.
 type gatewayKeys struct {
 	gateway.Keys
+	lie    func(values []uint16)
 	change func([]byte) []byte
 }
 
 type gatewayCipher struct {
 	gateway.Cipher
-	change func([]byte) []byte
+	gatewayKeys
 }
 
 // Cipher implements gateway.Keys.
 func (k gatewayKeys) Cipher(ctx context.Context, e *fsm.KeyEpoch) (gateway.Cipher, error) {
 	c, err := k.Keys.Cipher(ctx, e)
-	return gatewayCipher{c, k.change}, err
+	return gatewayCipher{c, k}, err
 }
 
 // Encrypt implements gateway.Cipher.
 func (c gatewayCipher) Encrypt(values []uint16) ([]byte, error) {
+	c.lie(values)
 	b, err := c.Cipher.Encrypt(values)
 	if err != nil {
 		return nil, err
@@ -130,7 +121,15 @@ func (c gatewayCipher) Encrypt(values []uint16) ([]byte, error) {
 // Ciphertexts changes what a gateway encrypts; everything else it does right,
 // down to the signature over the digest.
 func Ciphertexts(change func([]byte) []byte) func(*gateway.Gateway) {
-	return func(g *gateway.Gateway) { g.Keys = gatewayKeys{g.Keys, change} }
+	return func(g *gateway.Gateway) { g.Keys = gatewayKeys{g.Keys, func([]uint16) {}, change} }
+}
+
+// Values changes the coefficients before they are encrypted: the lie that only
+// a proof can show.
+func Values(lie func([]uint16)) func(*gateway.Gateway) {
+	return func(g *gateway.Gateway) {
+		g.Keys = gatewayKeys{g.Keys, lie, func(b []byte) []byte { return b }}
+	}
 }
 
 // ResidueTooLarge is a ciphertext with a residue that is not below its modulus.
@@ -228,9 +227,6 @@ func reanswer(g *gateway.Gateway, leaf []byte, change func(*record.Answer)) ([]b
 	change(a)
 	return record.Seal(record.Origin(g.Config.Cluster.Name, g.Config.Genesis), g.Signer, a)
 }
-
-// Silent takes questions and never answers.
-func Silent(g *gateway.Gateway) { SilentAfter(make(chan []byte, 1))(g) }
 
 // SilentAfter computes, stores its answer and goes no further: as if it were
 // killed then. Digest hears the digest of the first ciphertext that it would
