@@ -110,9 +110,9 @@ func TestGateRefusesAnotherOpening(t *testing.T) {
 	}
 }
 
-// TestNoShareBeforeTheVerdict: whoever tells a server to open early, it has
-// neither part of the key nor a querier's key, and no share in its vault.
-func TestNoShareBeforeTheVerdict(t *testing.T) {
+// TestNoShareWithoutAPartOfTheKey: such a server says so, and does not offer to
+// open. (That the gate refuses before the verdict is TestGate's business.)
+func TestNoShareWithoutAPartOfTheKey(t *testing.T) {
 	w := newWorld(t, fsmtest.Options{})
 	id := switching(t, w)
 	if err := w.switchKey(t.Context(), w.ledger.Query(id), w.Log); err == nil || !strings.Contains(err.Error(), "no part of key epoch") {
