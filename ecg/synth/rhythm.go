@@ -30,7 +30,8 @@ func Rhythms() []Rhythm { return []Rhythm{Sinus, AF, PVC, Brady, Tachy, Pause, F
 // rhythm draws R times one after the other.
 type rhythm struct {
 	kind Rhythm
-	mean float64 // ms
+	mean float64   // ms
+	pcg  *rand.PCG // what rand draws from
 	rand *rand.Rand
 	n    int64   // beats so far
 	at   int64   // of the last beat, ns
@@ -44,7 +45,8 @@ const (
 )
 
 func newRhythm(cfg Config) (rhythm, error) {
-	r := rhythm{kind: cfg.Rhythm, mean: 850, rand: rand.New(rand.NewPCG(cfg.Seed, 1))}
+	pcg := rand.NewPCG(cfg.Seed, 1)
+	r := rhythm{kind: cfg.Rhythm, mean: 850, pcg: pcg, rand: rand.New(pcg)}
 	switch cfg.Rhythm {
 	case "":
 		r.kind = Sinus

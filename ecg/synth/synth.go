@@ -42,6 +42,7 @@ type Config struct {
 type Generator struct {
 	cfg    Config
 	rhythm rhythm
+	pcg    *rand.PCG // what noise draws from
 	noise  *rand.Rand
 	next   int64  // sample that comes next
 	beats  []wave // near the next sample, rising
@@ -73,7 +74,8 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{cfg: cfg, rhythm: r, noise: rand.New(rand.NewPCG(cfg.Seed, 2))}, nil
+	pcg := rand.NewPCG(cfg.Seed, 2)
+	return &Generator{cfg: cfg, rhythm: r, pcg: pcg, noise: rand.New(pcg)}, nil
 }
 
 // reach is how far a wave extends before and after its R peak: P begins at -325
