@@ -73,7 +73,7 @@ func newCollector(patches []config.Patch, st Beats, buf Buffer, now func() time.
 			errs = append(errs, &SourceError{Patch: p.ID, Reason: "its patient already has a patch; one patch a patient"})
 			continue
 		}
-		src, err := newSource(p, now)
+		src, err := newSource(p, now, log)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -35,7 +36,7 @@ func (e *SourceError) Error() string { return fmt.Sprintf("patch %s: source: %s"
 
 // newSource builds the source of a patch. Kinds that this version cannot serve
 // are refused here, before anything runs.
-func newSource(p config.Patch, now func() time.Time) (Source, error) {
+func newSource(p config.Patch, now func() time.Time, log *slog.Logger) (Source, error) {
 	refuse := func(format string, args ...any) (Source, error) {
 		return nil, &SourceError{Patch: p.ID, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -44,7 +45,7 @@ func newSource(p config.Patch, now func() time.Time) (Source, error) {
 		if s.History == 0 && !s.Live {
 			return refuse("kind synth with neither history nor live delivers nothing, e.g. history: 1h")
 		}
-		return &synthSource{cfg: s, now: now}, nil
+		return &synthSource{cfg: s, now: now, log: log.With("patch", p.ID)}, nil
 	case config.SourceWFDB:
 		if s.Start.Unix() <= 0 {
 			return refuse("kind wfdb needs the time of the first sample, e.g. start: 2026-11-20T00:00:00Z")
@@ -76,12 +77,13 @@ func exists(path, ext string) error {
 
 // sourceState is what a source commits together with its beats.
 type sourceState struct {
-	Kind   string `json:"kind"`
-	Digest string `json:"digest,omitempty"` // imports: of everything that decides the beats
-	Done   bool   `json:"done,omitempty"`   // the source has ended
-	Until  int64  `json:"until,omitempty"`  // Unix microseconds; everything before was delivered
-	Run    uint64 `json:"run,omitempty"`    // synth: stretch of signal, so that none is played twice
-	Live   bool   `json:"live,omitempty"`   // synth: the made-up history is complete
+	Kind   string  `json:"kind"`
+	Digest string  `json:"digest,omitempty"` // imports: of everything that decides the beats
+	Done   bool    `json:"done,omitempty"`   // the source has ended
+	Until  int64   `json:"until,omitempty"`  // Unix microseconds; everything before was delivered
+	Run    uint64  `json:"run,omitempty"`    // synth: stretch of signal, so that none is played twice
+	Live   bool    `json:"live,omitempty"`   // synth: the made-up history is complete
+	Resume *resume `json:"resume,omitempty"` // synth: where the run stands
 }
 
 // readState decodes a committed state. A state of another kind of source is

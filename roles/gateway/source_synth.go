@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"statnet/config"
@@ -29,12 +30,14 @@ const (
 // synthSource is an endless patch with a made-up heart: first a history, at
 // once, then real time.
 //
-//	from ──────history────── live ──tick──tick──▶
-//	each start of the process is a new stretch ("run") with a seed of its own;
-//	the time between two runs is a gap
+//	from ──history── live ──tick──tick── off ┄┄┄┄ on ──tick──tick──▶
+//	                                         └ caught up at once, from the saved state
+//	a heart that cannot be gone on with leaves a gap, and a new stretch ("run")
+//	with a seed of its own begins
 type synthSource struct {
 	cfg config.Source
 	now func() time.Time
+	log *slog.Logger
 }
 
 // Run implements Source.
@@ -46,47 +49,70 @@ func (s *synthSource) Run(ctx context.Context, state []byte, put func(store.Pati
 	if st.Done && !s.cfg.Live {
 		return nil // a history without a live patch, complete
 	}
-	p, err := s.stretch(st, s.now().Truncate(time.Second), put)
+	p, err := s.stretch(st, s.now().Truncate(time.Second))
 	if err != nil {
 		return err
 	}
-	err = p.advance(ctx, p.live)
-	if err == nil && s.cfg.Live {
-		err = p.follow(ctx, s.now)
+	p.put = put
+	if !s.cfg.Live {
+		if err := p.advance(ctx, p.live); err != nil {
+			return err
+		}
+		return p.end()
 	}
-	if end := p.end(err == nil); err == nil {
-		return end
+	if err := p.catchUp(ctx); err != nil {
+		return err
 	}
-	return err
+	return p.follow(ctx, s.now)
 }
 
-// stretch begins the next run of signal. A first run starts its history on an
-// epoch; a run that was cut off in its history goes on where it stopped, and
-// one that was live leaves a gap.
-func (s *synthSource) stretch(st sourceState, now time.Time, put func(store.PatientBatch) error) (*stretch, error) {
-	p := &stretch{put: put, state: sourceState{Kind: config.SourceSynth, Run: st.Run + 1, Live: st.Live}, live: now.UnixMicro()}
-	switch {
-	case st.Until == 0:
-		p.at = (p.live - s.cfg.History.Std().Microseconds()) / microsPerEpoch * microsPerEpoch
-		if s.cfg.History == 0 {
-			p.at = p.live
+// stretch goes on with the run that was cut off, or begins the next one.
+func (s *synthSource) stretch(st sourceState, now time.Time) (*stretch, error) {
+	if st.Until != 0 && !st.Done {
+		p, err := s.resume(st, now.UnixMicro())
+		if err == nil {
+			return p, nil
 		}
-	case st.Live:
-		p.at = max(p.live, st.Until) // a clock that went back is waited for
-		p.g.gap(st.Until, p.at, "restart")
-	default:
-		p.at = st.Until
+		s.log.Warn("a new segment begins: the patch cannot go on from its saved state", "err", err)
 	}
-	var err error
-	p.gen, err = synth.New(synth.Config{RateMilliHz: int64(s.cfg.RateHz) * 1000, Rhythm: synth.Rhythm(s.cfg.Rhythm),
-		Seed: s.cfg.Seed + st.Run<<32})
+	return s.begin(st, now.UnixMicro())
+}
+
+// begin starts a run. The first starts its history on an epoch; after one that
+// was cut off in its history it goes on in time where that stopped, and after
+// one that was live it leaves a gap.
+func (s *synthSource) begin(st sourceState, live int64) (*stretch, error) {
+	from := st.Until
+	switch {
+	case st.Until == 0 && s.cfg.History == 0:
+		from = live
+	case st.Until == 0:
+		from = (live - s.cfg.History.Std().Microseconds()) / microsPerEpoch * microsPerEpoch
+	case st.Live:
+		from = max(live, st.Until) // a clock that went back is waited for
+	}
+	p, err := s.build(st.Run+1, from)
 	if err != nil {
 		return nil, err
 	}
-	p.line, err = ecg.NewLine(ecg.Config{RateMilliHz: int64(s.cfg.RateHz) * 1000, NanovoltPerCount: synthNanovolt,
-		Tuning: ecg.DefaultTuning()}, p.at)
-	p.start, p.rate = p.at, int64(s.cfg.RateHz)
-	return p, err
+	p.live, p.state.Live = live, st.Live
+	if st.Live {
+		p.g.gap(st.Until, from, "restart")
+	}
+	return p, nil
+}
+
+// build makes a stretch whose first sample is taken at start, Unix microseconds.
+func (s *synthSource) build(run uint64, start int64) (*stretch, error) {
+	gen, err := synth.New(synth.Config{RateMilliHz: int64(s.cfg.RateHz) * 1000, Rhythm: synth.Rhythm(s.cfg.Rhythm),
+		Seed: s.cfg.Seed + (run-1)<<32})
+	if err != nil {
+		return nil, err
+	}
+	line, err := ecg.NewLine(ecg.Config{RateMilliHz: int64(s.cfg.RateHz) * 1000, NanovoltPerCount: synthNanovolt,
+		Tuning: ecg.DefaultTuning()}, start)
+	return &stretch{gen: gen, line: line, state: sourceState{Kind: config.SourceSynth, Run: run}, endless: s.cfg.Live,
+		start: start, at: start, rate: int64(s.cfg.RateHz)}, err
 }
 
 // stretch is one unbroken run of synthetic signal.
@@ -97,6 +123,7 @@ type stretch struct {
 	g     gather
 	state sourceState
 
+	endless bool  // live follows the history
 	start   int64 // time of sample 0, Unix microseconds
 	at      int64 // time of the next sample
 	live    int64 // where the history ends
@@ -113,9 +140,26 @@ func (p *stretch) advance(ctx context.Context, to int64) error {
 		if err := p.play(min(to, p.at+synthChunk.Microseconds())); err != nil {
 			return err
 		}
-		if err := p.put(p.batch(p.at - detectorDelay.Microseconds())); err != nil {
+		b, err := p.batch(p.at - detectorDelay.Microseconds())
+		if err != nil {
 			return err
 		}
+		if err := p.put(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp plays up to the present, and what passes meanwhile: a small machine
+// may need minutes for a day.
+func (p *stretch) catchUp(ctx context.Context) error {
+	began, to := time.Now(), p.live
+	for p.at < to {
+		if err := p.advance(ctx, to); err != nil {
+			return err
+		}
+		to = p.live + time.Since(began).Truncate(time.Second).Microseconds()
 	}
 	return nil
 }
@@ -145,7 +189,6 @@ func (p *stretch) step(n int64) {
 // follow sends in real time until ctx is cancelled. now is asked again on every
 // tick, as the clock of a small machine steps when it first meets a time server.
 func (p *stretch) follow(ctx context.Context, now func() time.Time) error {
-	p.state.Live = true
 	tick := time.NewTicker(synthTick)
 	defer tick.Stop()
 	for {
@@ -168,20 +211,23 @@ func (p *stretch) follow(ctx context.Context, now func() time.Time) error {
 	}
 }
 
-// end finishes the stretch: nothing is pending behind its last batch. A source
-// that is complete closes the epoch it ends in.
-func (p *stretch) end(complete bool) error {
+// end finishes a stretch that is complete: nothing is pending behind its last
+// batch, which closes the epoch it ends in.
+func (p *stretch) end() error {
 	if err := p.line.End(p.g.sink("patch")); err != nil {
 		return err
 	}
-	until := p.at
-	if p.state.Done = complete; complete {
-		until = closing(p.at)
-	}
-	return p.put(p.batch(until))
+	p.state.Done, p.state.Until, p.state.Resume = true, p.at, nil
+	return p.put(p.g.take(max(closing(p.at), 0), p.state.bytes(), false))
 }
 
-func (p *stretch) batch(until int64) store.PatientBatch {
+// batch is what was played since the last one, with the state to go on from
+// right behind it.
+func (p *stretch) batch(until int64) (store.PatientBatch, error) {
 	p.state.Until = p.at
-	return p.g.take(max(until, 0), p.state.bytes(), true)
+	p.state.Live = p.state.Live || p.endless && p.at >= p.live
+	if err := p.save(); err != nil {
+		return store.PatientBatch{}, err
+	}
+	return p.g.take(max(until, 0), p.state.bytes(), true), nil
 }

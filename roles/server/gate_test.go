@@ -111,7 +111,7 @@ func TestGateRefusesAnotherOpening(t *testing.T) {
 }
 
 // TestNoShareWithoutAPartOfTheKey: such a server says so, and does not offer to
-// open. (That the gate refuses before the verdict is TestGate's business.)
+// open. (That the gate refuses before the verdict: TestGateRefuses.)
 func TestNoShareWithoutAPartOfTheKey(t *testing.T) {
 	w := newWorld(t, fsmtest.Options{})
 	id := switching(t, w)
