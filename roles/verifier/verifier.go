@@ -73,9 +73,6 @@ type Verifier struct {
 	sizes   struct{ ciphertext, share int64 }
 }
 
-// shareCoefficients is the number of opened coefficients of every query.
-const shareCoefficients = 256
-
 // init derives what Run needs from the exported fields.
 func (v *Verifier) init() error {
 	for _, p := range v.Cluster.Verifiers {
@@ -88,7 +85,7 @@ func (v *Verifier) init() error {
 	if err != nil {
 		return err
 	}
-	share, err := v.HE.Size(he.KindShare, shareCoefficients)
+	share, err := v.HE.Size(he.KindShare, fsm.K)
 	if err != nil {
 		return err
 	}
