@@ -64,14 +64,13 @@ func (g *gather) gap(from, to int64, cause string) {
 }
 
 // take empties g into a batch. until is the source's watermark and state what
-// it resumes from. A segment that may still grow stays as a stub, so that its
-// later report begins where this one did.
+// it resumes from. A segment that may still grow stays, so that its later
+// report begins where this one did.
 func (g *gather) take(until int64, state []byte, growing bool) store.PatientBatch {
 	b := store.PatientBatch{Beats: g.beats, Segments: g.segments, Gaps: g.gaps, State: state, Until: until}
-	stub := g.segments
 	*g = gather{}
-	if n := len(stub); growing && n > 0 {
-		g.segments = []store.Segment{stub[n-1]}
+	if n := len(b.Segments); growing && n > 0 {
+		g.segments = []store.Segment{b.Segments[n-1]}
 	}
 	return b
 }
