@@ -44,7 +44,8 @@ func rows(o Output) cli.Rows {
 	}
 	add("checked", fmt.Sprintf("%d answers, %d of %d verifiers must agree (%s), ledger of %d records",
 		o.Verification.Answers, o.Verification.Quorum, o.Verification.Verifiers, o.Verification.FaultModel, o.Verification.Checkpoint.Size))
-	add("not checked", "proofs: none; a gateway that lies about its own values, or a server that shifts what it opens, is not caught")
+	add("not checked", "proofs: none. A gateway could lie about its own values,")
+	add("", "a server could shift what it opens, and nobody would see it")
 	for _, w := range o.Verification.Warnings {
 		add("warning", w)
 	}
